@@ -1,0 +1,1 @@
+"""Forms and answers of the API, a module for each matter."""

@@ -1,0 +1,1 @@
+"""What happens to accounts, a module for each matter."""

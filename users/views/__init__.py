@@ -1,0 +1,1 @@
+"""Requests to services and back, a module for each matter."""
