@@ -1,0 +1,79 @@
+"""The streamed chat call of Mistral's SDK, without the classes that it makes for each call.
+
+`chat.stream_async` has pydantic make six classes anew, one for each optional argument and one for
+the request: two thirds of what a call costs. Here the SDK's own model writes the body, and the
+SDK's own `do_request_async` sends it, with its hooks. A test holds what is sent to what
+`stream_async` would send. Import it inside functions only: it loads the SDK.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx2
+from mistralai.client import errors, models
+
+# The one private name: `do_request_async` wants to be told for its hooks what is asked.
+from mistralai.client._hooks import HookContext
+
+if TYPE_CHECKING:
+    from mistralai.client import Mistral
+
+PATH = "/v1/chat/completions#stream"
+CONTENT_TYPE = "text/event-stream"
+FAULTS = 400
+
+MESSAGES: dict[str, Any] = {
+    "system": models.SystemMessage,
+    "user": models.UserMessage,
+    "assistant": models.AssistantMessage,
+}
+
+
+async def open_stream(
+    client: "Mistral", *, messages: Sequence[dict[str, Any]], seconds: float, **options: Any
+) -> httpx2.Response:
+    """The response that streams the completion; raises as `chat.stream_async` does."""
+    configuration = client.sdk_configuration
+    base_url = configuration.get_server_details()[0]
+    http = cast(httpx2.AsyncClient, configuration.async_client)
+    key = cast(models.Security, configuration.security).api_key
+    request = http.build_request(
+        "POST",
+        base_url + PATH,
+        content=_body(messages, options),
+        headers={
+            "Accept": CONTENT_TYPE,
+            "user-agent": configuration.user_agent,
+            "Authorization": f"Bearer {key}",
+            "content-type": "application/json",
+        },
+        timeout=seconds,
+    )
+    response = await client.chat.do_request_async(
+        hook_ctx=HookContext(
+            config=configuration,
+            base_url=base_url,
+            operation_id="stream_chat",
+            oauth2_scopes=None,
+            security_source=configuration.security,
+            tags=["chat"],
+            extensions=None,
+        ),
+        request=request,
+        is_error_status_code=lambda status: status >= FAULTS,
+        stream=True,
+    )
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if response.status_code != httpx2.codes.OK or kind != CONTENT_TYPE:
+        text = (await response.aread()).decode(errors="replace")
+        raise errors.SDKError("No stream was opened", response, text)
+    return response
+
+
+def _body(messages: Sequence[dict[str, Any]], options: dict[str, Any]) -> str:
+    request = models.ChatCompletionStreamRequest(
+        messages=[MESSAGES[each["role"]](content=each["content"]) for each in messages],
+        stream=True,
+        **options,
+    )
+    return request.model_dump_json(by_alias=True, exclude_none=True)
