@@ -1,0 +1,1 @@
+"""Reads of the knowledge base, by what they are for."""

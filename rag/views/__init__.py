@@ -1,0 +1,1 @@
+"""The addresses of the knowledge base: each checks a form, calls one service, serialises."""
