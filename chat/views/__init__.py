@@ -1,0 +1,1 @@
+"""HTTP: check the form, call one service, serialise."""
