@@ -1,0 +1,1 @@
+"""Backups: one consistent snapshot, in a portable archive that is proven to restore."""
