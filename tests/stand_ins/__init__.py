@@ -1,0 +1,1 @@
+"""Stand-ins that speak the wire protocols of Mistral, Pinecone and OpenAI to the true SDKs."""
