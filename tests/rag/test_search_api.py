@@ -1,0 +1,74 @@
+"""`/api/rag/search/`."""
+
+import pytest
+
+from tests.factories import make_document
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/api/rag/search/"
+
+
+@pytest.fixture
+def refunds():
+    return make_document(
+        "You may return goods within 30 days of delivery.",
+        title="Refunds",
+        category="policy",
+        metadata={"team": "sales"},
+    )
+
+
+def test_search_finds_the_passage(user_api, refunds):
+    body = user_api.get(URL, {"q": "return goods"}).json()
+
+    assert body["query"] == "return goods"
+    [result] = body["results"]
+    assert result["document_id"] == str(refunds.pk)
+    assert result["title"] == "Refunds"
+    assert result["version"] == 1
+    assert refunds.current_version.content[slice(*result["span"])] == result["text"]
+    assert 0 < result["score"] <= 1
+
+
+def test_post_takes_the_filters_in_the_body(user_api, refunds):
+    found = user_api.post(URL, {"query": "return goods", "metadata": {"team": "sales"}}).json()
+    missed = user_api.post(URL, {"query": "return goods", "metadata": {"team": "legal"}}).json()
+
+    assert len(found["results"]) == 1
+    assert missed["results"] == []
+
+
+def test_category_is_taken_in_any_case(user_api, refunds):
+    assert user_api.get(URL, {"q": "goods", "category": "POLICY"}).json()["results"]
+    assert not user_api.get(URL, {"q": "goods", "category": "faq"}).json()["results"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"query": ""},
+        {"query": 7},
+        {"query": "x" * 2_001},
+        {"query": "x", "top_k": 0},
+        {"query": "x", "top_k": 11},
+        {"query": "x", "category": "no slug!"},
+        {"query": "x", "metadata": {"a__b": "x"}},
+        {"query": "x", "metadata": {"a": [1]}},
+    ],
+)
+def test_bad_input_is_a_400(user_api, body):
+    response = user_api.post(URL, body)
+
+    assert response.status_code == 400
+    assert response.json()["code"] == "invalid"
+
+
+def test_search_needs_a_caller(api):
+    assert api.get(URL, {"q": "x"}).status_code == 401
+
+
+@pytest.mark.parametrize("query", ['"', "NEAR(", "*", "a AND", "-", "'; --", "rank:1", "🙂", "的"])
+def test_no_query_is_syntax(user_api, refunds, query):
+    assert user_api.get(URL, {"q": query}).status_code == 200
