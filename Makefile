@@ -13,6 +13,8 @@ LOCK := requirements/constraints.txt
 # The tests wait for servers more than they compute: more of them than cores.
 WORKERS ?= 4
 PYTEST = -m pytest -n $(WORKERS) --dist loadfile
+# `make test COVERAGE=1`, then scripts/covered.py for the report.
+COVERED = $(if $(COVERAGE),-m coverage run)
 
 .PHONY: help run test test-services check format lock bench schema clients clean
 
@@ -23,7 +25,8 @@ run: $(VENV)/.base ## set up on first use, then serve on http://127.0.0.1:$PORT
 	@PORT=$(PORT) exec $(BIN)/python manage.py serve
 
 test: $(VENV)/.local ## the whole suite, on SQLite and the Redis stand-in
-	$(BIN)/python $(PYTEST) $(ARGS)
+	@$(if $(COVERAGE),$(BIN)/python -m coverage erase)
+	$(BIN)/python $(COVERED) $(PYTEST) $(ARGS)
 
 test-services: $(VENV)/.local ## the whole suite on PostgreSQL and Redis (found, or started for it)
 	scripts/with-services $(BIN)/python $(PYTEST) $(ARGS)
@@ -55,7 +58,7 @@ bench: $(VENV)/.local ## the short benchmark, with a report
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove the environment and what tools left; data stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache htmlcov .coverage staticfiles
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache htmlcov .coverage* staticfiles
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed." >&2; exit 1; }
