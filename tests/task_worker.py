@@ -14,8 +14,13 @@ INSTANTS = [FIRST + timedelta(seconds=second) for second in range(200)]
 
 
 def trace(run, word: str) -> None:
-    """Append a line that tells who did what; one write, so that lines never mix."""
-    line = f"{word} {os.getpid()} {run.scheduled_for.isoformat()}\n".encode()
+    """Append a line that tells who did what."""
+    write(f"{word} {os.getpid()} {run.scheduled_for.isoformat()}")
+
+
+def write(text: str) -> None:
+    """Append a line; one write, so that lines never mix."""
+    line = f"{text}\n".encode()
     with open(Path(os.environ["TRACES"]) / "traces", "ab", buffering=0) as file:
         file.write(line)
 
@@ -71,6 +76,7 @@ def main(folder: str) -> None:
     if (Path(folder) / "announce").exists():
         ledger.announce("write_line", INSTANTS)
     scheduler.start()
+    write(f"awake {os.getpid()}")
     while not (Path(folder) / "stop").exists():
         time.sleep(0.05)
     scheduler.stop()

@@ -149,6 +149,8 @@ def test_a_killed_holder_is_taken_over_within_two_leases(workers):
     workers.start()
     workers.wait_for(lambda: workers.traces("hung"))
     workers.start()
+    # How long a process takes to start is not what is asked here.
+    workers.wait_for(lambda: len(workers.traces("awake")) == 2)
 
     workers.processes[0].send_signal(signal.SIGKILL)
     killed = workers.query("SELECT max(lease_until) FROM background_tasks_taskrun")[0][0]
