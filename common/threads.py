@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import cached_property
 
 from django.db import connections
 
@@ -18,13 +19,18 @@ class Threads:
     `ThreadPoolExecutor` hands work round, and takes twice the processor time to do it.
     """
 
-    def __init__(self, size: int, name: str) -> None:
-        self.size = size
+    def __init__(self, size: Callable[[], int], name: str) -> None:
+        self._get_size = size
         self.name = name
         self._lock = threading.Lock()
         self._threads: list[_Thread] = []
         self._idle: list[_Thread] = []
         self._jobs: deque[Job] = deque()
+
+    @cached_property
+    def size(self) -> int:
+        """How many there may be: asked when the first is wanted, settings being known then."""
+        return self._get_size()
 
     def submit(self, job: Job) -> None:
         """Have `job` done by the next thread that is free."""

@@ -11,7 +11,7 @@ from common.threads import Threads
 
 @pytest.fixture
 def threads():
-    made = Threads(3, "trial")
+    made = Threads(lambda: 3, "trial")
     yield made
     made.close()
 
