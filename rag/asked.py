@@ -7,7 +7,7 @@ from itertools import accumulate, chain
 import numpy as np
 
 from rag.text.questions import bare_question, is_question, own_heading
-from rag.text.vocabulary import Floats
+from rag.text.vocabulary import Floats, Halves
 
 # Two questions that share no more than "how do I" are about this like.
 UNRELATED_COSINE = 0.4
@@ -33,7 +33,7 @@ def cut(question: str) -> str:
     return question[:MAX_QUESTION_CHARS]
 
 
-def alikeness(question: Floats, known: Sequence[Floats]) -> Floats:
+def alikeness(question: Floats, known: Sequence[Floats | Halves]) -> Floats:
     """For each array of `known` questions the likeness of the most similar, 0 to 1; 0 for none.
 
     All are unit vectors.
@@ -41,7 +41,8 @@ def alikeness(question: Floats, known: Sequence[Floats]) -> Floats:
     alike = np.zeros(len(known), dtype=np.float32)
     asking = [place for place, vectors in enumerate(known) if len(vectors)]
     if asking:
-        cosines = np.concatenate([known[place] for place in asking]) @ question
+        # Those that are kept are in half precision.
+        cosines = np.concatenate([known[place] for place in asking], dtype=np.float32) @ question
         starts = [0, *accumulate(len(known[place]) for place in asking[:-1])]
         best = np.maximum.reduceat(cosines, starts)
         alike[asking] = (best - UNRELATED_COSINE) / (1.0 - UNRELATED_COSINE)

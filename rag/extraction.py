@@ -137,7 +137,8 @@ def _by_question(
     passages = [one for _, one in read]
     scores = _by_words(query_words(question), passages, reader.words)
     scores += COSINE_WEIGHT * (
-        np.concatenate([one.vectors for one in passages]) @ reader.embed([question])[0]
+        np.concatenate([one.vectors for one in passages], dtype=np.float32)
+        @ reader.embed([question])[0]
     )
     known = [vectors for one in passages for vectors in one.questions]
     alike = alikeness(reader.embed([cut(question)])[0], known).astype(np.float64)

@@ -9,7 +9,7 @@ from rag.asked import cut
 from rag.text.blocks import CODE, TABLE
 from rag.text.sections import Sentence, read_sections
 from rag.text.tokens import words
-from rag.text.vocabulary import Embed, Floats, Integers, Vocabulary
+from rag.text.vocabulary import Embed, Floats, Halves, Integers, Vocabulary, halved
 
 # What counts for a sentence because of where it stands.
 LEAD_WEIGHT = 1.5  # the first sentence below a heading
@@ -25,7 +25,8 @@ class Statements:
     """Sentences of a chunk by `spans` in its text; for each its section, place and vector.
 
     `words` are numbers of the vocabulary, a sentence's begin at its place in `starts`.
-    `questions` are vectors of those that each section says it answers. `only_asks`: there are
+    `questions` are vectors of those that each section says it answers, in half precision as
+    `vectors` are. `only_asks`: there are
     headings and questions alone, which are quoted where nothing else is.
     """
 
@@ -36,8 +37,8 @@ class Statements:
     by_place: Floats
     words: Integers
     starts: Integers
-    vectors: Floats
-    questions: Sequence[Floats]
+    vectors: Halves
+    questions: Sequence[Halves]
     only_asks: bool
 
     @property
@@ -62,8 +63,8 @@ def read_statements(heading: str, text: str, vocabulary: Vocabulary, embed: Embe
         by_place=np.array(list(map(_by_place, sentences)), dtype=np.float32),
         words=vocabulary.number([word for one in found for word in one]),
         starts=np.cumsum([0, *sizes], dtype=np.int32)[:-1],
-        vectors=embed([sentence.text for sentence in sentences]),
-        questions=[embed([cut(one) for one in section.questions]) for section in sections],
+        vectors=halved(embed([sentence.text for sentence in sentences])),
+        questions=[halved(embed([cut(one) for one in section.questions])) for section in sections],
         only_asks=not said,
     )
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from rag.asked import cut, own_questions
 from rag.text.tokens import words
-from rag.text.vocabulary import Embed, Floats, Integers, Vocabulary, rounded
+from rag.text.vocabulary import Embed, Halves, Integers, Vocabulary, halved
 
 # A mark and a blank, or the end of a line: good enough to find the best sentence, at a tenth of
 # the time of `rag.text.sentences`. It begins with a set, which the engine searches for quickly.
 _ROUGH_SENTENCE_END = re.compile(r"[.!?\n](?:(?<=\n)|\s)\s*")
-_NO_QUESTIONS = np.empty((0, 0), dtype=np.float32)
+_NO_QUESTIONS = np.empty((0, 0), dtype=np.float16)
 OVERHEAD_BYTES = 700  # of the objects around what the arrays hold
 
 
@@ -25,7 +25,7 @@ class Units:
 
     words: Integers
     starts: Integers
-    questions: Floats
+    questions: Halves
 
     @property
     def nbytes(self) -> int:
@@ -43,5 +43,5 @@ def read_units(headings: str, text: str, vocabulary: Vocabulary, embed: Embed) -
     return Units(
         words=vocabulary.number([word for unit in units for word in unit]),
         starts=np.cumsum([0, *sizes[:-1]], dtype=np.int32),
-        questions=rounded(embed(questions)) if questions else _NO_QUESTIONS,
+        questions=halved(embed(questions)) if questions else _NO_QUESTIONS,
     )

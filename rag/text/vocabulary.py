@@ -15,6 +15,7 @@ from rag.text.letters import LetterIndex
 from rag.text.tokens import stem
 
 Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
 Integers = NDArray[np.signedinteger[Any]]
 
 Embed = Callable[[Sequence[str]], Floats]
@@ -105,9 +106,14 @@ class Vocabulary:
         self._numbers.update((word, first + at) for at, word in enumerate(words))
 
 
+def halved(vectors: Floats) -> Halves:
+    """`vectors` in half precision, as they are kept."""
+    return vectors.astype(np.float16)
+
+
 def rounded(vectors: Floats) -> Floats:
     """`vectors` as half precision holds them, for which the weights of `rag.rerank` are fitted."""
-    return vectors.astype(np.float16).astype(np.float32)
+    return halved(vectors).astype(np.float32)
 
 
 def distinct(numbers: Integers, size: int) -> tuple[Integers, Integers]:
