@@ -14,6 +14,15 @@ this those through to too under until us ve very was wasn we were weren what whe
 while who whom whose why will with won would wouldn you your yours yourself yourselves
 """
 
+# What people say around a question. In a small collection such words are rare and would weigh most.
+_AROUND_QUESTIONS = """
+able actually already although anybody anyone anything anyway anyways basically bit else even ever
+everybody everyone exactly get gets getting got hello hey hi instead just kindly like lot lots
+maybe might ok okay one ones perhaps possible probably quite rather really simply since somebody
+somehow someone something still stuff thank thanks though want wanted wants way well
+whether wonder wondering yet
+"""
+
 _OTHER = """
 der das und ist nicht ein eine einen einem einer wie wo wer wann warum welche welcher welches
 ich wir sie mein meine mit auf fur von zu zum zur dem den des im bei wird werden kann wurde hat
@@ -30,5 +39,5 @@ kiedy dlaczego czy co kto z na do bir ve nasil nerede ne kim icin ile mi mu
 
 _IN_BOTH = "a i me no on so an do as he we be is it was in or her at who if by hat will"
 
-ENGLISH_STOP_WORDS = frozenset(_ENGLISH.split())
+ENGLISH_STOP_WORDS = frozenset(_ENGLISH.split() + _AROUND_QUESTIONS.split())
 OTHER_FUNCTION_WORDS = frozenset(_OTHER.split()) - frozenset(_IN_BOTH.split())

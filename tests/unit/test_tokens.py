@@ -38,6 +38,11 @@ def test_query_leaves_small_words_and_repetitions_out():
     assert query_terms("How do I delete the tokens and a token?") == ["delet", "token"]
 
 
+def test_query_leaves_out_what_is_said_around_it():
+    question = "Hello, I was just wondering whether it is actually possible to rename a chat!"
+    assert query_terms(question) == ["renam", "chat"]
+
+
 def test_query_of_small_words_only_keeps_them():
     assert query_terms("Who are you?") == ["who", "ar", "you"]
 
