@@ -11,7 +11,7 @@ from rag.text.vocabulary import Floats, Halves
 
 # Two questions that share no more than "how do I" are about this like.
 UNRELATED_COSINE = 0.4
-MAX_QUESTIONS = 12
+MAX_QUESTIONS = 20
 MAX_QUESTION_CHARS = 300
 
 _ALSO_ASKED = re.compile(r"^[ \t*_>]*also asked:.*$", re.IGNORECASE | re.MULTILINE)

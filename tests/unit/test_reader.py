@@ -30,6 +30,11 @@ def test_chunk_is_read_once(reader):
     assert reader.statements([CHUNK])[0] is reader.statements([CHUNK])[0]
 
 
+def test_questions_are_kept_in_half_precision(reader):
+    units, statements = reader.units([CHUNK])[0], reader.statements([CHUNK])[0]
+    assert units.questions.dtype == statements.questions[0].dtype == np.float16
+
+
 def test_one_letter_more_is_another_chunk(reader):
     headings, text = CHUNK
     changed = [(headings, text + "!"), (headings + "!", text)]

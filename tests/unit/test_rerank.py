@@ -114,5 +114,10 @@ def test_own_questions_are_bare_and_few():
     assert len(found) == MAX_QUESTIONS
 
 
+def test_own_questions_may_stand_in_a_quotation():
+    text = "## Why?\n\n> Also asked: What for? What is the use?\n\nBecause."
+    assert own_questions("Guide > Why?", text) == ("Why?", "What for?", "What is the use?")
+
+
 def test_title_and_prose_that_ask_promise_no_answer():
     assert own_questions("Does smoking cause cancer?", "Is it so? Nobody knows.") == ()
