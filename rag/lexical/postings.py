@@ -8,13 +8,14 @@ those of bm25(), and the filter is asked of the database for the best of them.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
+from common.database import fill, statement
 from rag.lexical.filters import visible_sql
 from rag.lexical.terms import TermQuery, idf
 from rag.types import Filters, Position
@@ -209,15 +210,14 @@ def _best(scores: Floats, count: int) -> NDArray[np.intp]:
     return found[np.argsort(-scores[found], kind="stable")][:count]
 
 
-def _visible(keys: Collection[int], filters: Filters) -> set[int]:
+def _visible(keys: Sequence[int], filters: Filters) -> set[int]:
     """Those of `keys` that the filters let pass; one query."""
     if not keys:
         return set()
     visible, values = visible_sql(filters)
-    marks = ", ".join(["%s"] * len(keys))
-    with connection.cursor() as cursor:
-        cursor.execute(_VISIBLE.format(visible=visible, marks=marks), [*values, *keys])
-        return {key for (key,) in cursor.fetchall()}
+    places = fill(keys)
+    ask = statement(_VISIBLE.replace("{visible}", visible), len(places))
+    return {key for (key,) in ask.fetch_all(*values, *places)}
 
 
 def _size(posting: _Posting) -> int:

@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import F, Q
 
-from common.database import as_uuid
+from common.database import as_uuid, fill, statement
 from rag.lexical.filters import NOBODY, visible_sql
 from rag.models import ChunkVector, Document
 from rag.types import Filters, Passage, Viewer
@@ -80,10 +79,9 @@ def read_rows(keys: Sequence[int], filters: Filters) -> list[Row]:
     if not keys:
         return []
     visible, values = visible_sql(filters)
-    marks = ", ".join(["%s"] * len(keys))
-    with connection.cursor() as cursor:
-        cursor.execute(READ.format(visible=visible, marks=marks), [*values, *keys])
-        found = {row[0]: row for row in cursor.fetchall()}
+    places = fill(keys)
+    read = statement(READ.replace("{visible}", visible), len(places))
+    found = {row[0]: row for row in read.fetch_all(*values, *places)}
     return [Row._make(found[key]) for key in keys if key in found]
 
 
