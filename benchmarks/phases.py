@@ -27,6 +27,7 @@ from benchmarks.servers import (
 
 # Clients at once, and messages of a round.
 SIZES = {1: 6, 10: 60, 100: 200}
+WARM_UP = (10, 100)
 QUESTION = "How long does an access token live?"
 # 300 answers that are all open together: twenty words, two a second.
 SLOW_TOKENS_PER_SECOND = 2.0
@@ -60,8 +61,13 @@ async def ask(port: int, token: str, *, stream: bool = False) -> Any:
 
 async def measure_starts(base: Product, token: str, rounds: int) -> dict[str, float]:
     """Seconds from start to the first answer on a set-up machine, and memory before and after."""
-    live, answered, idle, used = [], [], [], []
+    live, answered, untouched, idle, used = [], [], [], [], []
     for _ in range(rounds):
+        port = free_port()
+        with running(product(port), environment=base.environment) as process:
+            await wait_for(port)
+            await asyncio.sleep(IDLE_SECONDS)
+            untouched.append(resident_mb(process.pid))
         port = free_port()
         began = time.perf_counter()
         with running(product(port), environment=base.environment) as process:
@@ -75,8 +81,8 @@ async def measure_starts(base: Product, token: str, rounds: int) -> dict[str, fl
             for _ in range(20):
                 await ask(port, token)
             used.append(resident_mb(process.pid))
-    names = ("live", "answered", "idle_mb", "used_mb")
-    return dict(zip(names, map(median, (live, answered, idle, used)), strict=True))
+    names = ("live", "answered", "untouched_mb", "idle_mb", "used_mb")
+    return dict(zip(names, map(median, (live, answered, untouched, idle, used)), strict=True))
 
 
 async def measure_messages(
@@ -99,8 +105,13 @@ async def measure_messages(
             process = stack.enter_context(running(full, environment=environment))
             await wait_for(port)
             targets[name] = (port, process.pid, "" if name == "passthrough" else token)
-            for _ in range(3):
-                await ask(port, token)
+            # A fresh process reads each chunk for the first time: told apart from what follows.
+            for clients in WARM_UP:
+                first = await measure(
+                    port, process.pid, clients=clients, messages=SIZES[clients], stream=False,
+                    token=targets[name][2],
+                )  # fmt: skip
+                samples[f"{name} first {clients}"].append(first)
         for _ in range(rounds):
             for stream in (False, True):
                 for clients, messages in SIZES.items():
