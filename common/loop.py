@@ -39,13 +39,16 @@ class _State:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.database = Threads(_count_database_threads, "database")
+        self.database = Threads(count_database_threads, "database")
         self.views = Threads(lambda: VIEW_THREADS, "view")
 
 
-def _count_database_threads() -> int:
+def count_database_threads() -> int:
+    """How many threads do the database work of answers here."""
     embedded = connections[DEFAULT_DB_ALIAS].vendor == "sqlite" and settings.USE_FAKE_REDIS
-    return EMBEDDED_DATABASE_THREADS if embedded else DATABASE_THREADS
+    return settings.DATABASE_THREADS or (
+        EMBEDDED_DATABASE_THREADS if embedded else DATABASE_THREADS
+    )
 
 
 _state = _State()

@@ -35,6 +35,8 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 PORT = env.int("PORT", 8000)
 BIND_ADDRESS = env.str("BIND_ADDRESS", "127.0.0.1")
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", 1)
+# Of a process, for answers; 0: as many as help (see common.loop).
+DATABASE_THREADS = max(0, env.int("DATABASE_THREADS", 0))
 # A process whose event loop has not turned for this long hangs, and is replaced.
 WORKER_SILENCE_SECONDS = env.float("WORKER_SILENCE_SECONDS", 30.0)
 SHUTDOWN_GRACE_SECONDS = env.int("SHUTDOWN_GRACE_SECONDS", 10)

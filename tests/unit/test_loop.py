@@ -4,8 +4,9 @@ import asyncio
 import threading
 
 import pytest
+from django.db import connection
 
-from common.loop import in_thread
+from common.loop import DATABASE_THREADS, count_database_threads, in_thread
 
 
 def test_result_comes_back_from_another_thread() -> None:
@@ -49,3 +50,21 @@ def test_context_of_the_caller_is_seen_by_the_work() -> None:
         return await in_thread(current_request_id)
 
     assert asyncio.run(ask()) == "abcdefgh"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "fake", "wanted", "count"),
+    [
+        ("sqlite", True, 0, 1),
+        ("sqlite", False, 0, DATABASE_THREADS),
+        ("postgresql", True, 0, DATABASE_THREADS),
+        ("sqlite", True, 3, 3),
+    ],
+)
+def test_one_database_thread_where_nothing_waits_for_a_network(
+    settings, monkeypatch, vendor, fake, wanted, count
+) -> None:
+    settings.USE_FAKE_REDIS, settings.DATABASE_THREADS = fake, wanted
+    monkeypatch.setattr(connection, "vendor", vendor)
+
+    assert count_database_threads() == count
