@@ -15,8 +15,9 @@ from rag.generators.extractive import ExtractiveGenerator
 from rag.models import Chunk
 from rag.prompts import build_prompt
 from rag.retrieval import filters_of, retrieve, standalone_of
-from rag.retrieval.legs import Legs, fuse_legs, search_legs
+from rag.retrieval.legs import Legs, fuse_legs, search_legs, stays_here
 from rag.retrieval.ranking import choose, rank_passages
+from rag.retrieval.spelling import mended
 from rag.retrieval.trust import Evidence, calibration_of, evidence, judge
 from rag.selectors.index import IndexState, read_state
 from rag.types import Filters, Passage, Question, Reference, TextDelta, Viewer
@@ -66,6 +67,8 @@ class Runner:
         state = await in_thread(read_state)
         filters = filters_of(question, state.position)
         standalone = standalone_of(question)
+        if stays_here(state):
+            standalone = await in_thread(mended, standalone, filters)
         legs = await search_legs(standalone, filters, state, limit=settings.RAG["CANDIDATES"])
         ranked = list(await in_thread(rank_passages, standalone, legs, filters))
         sure, found = _trust(ranked, legs, state)

@@ -13,6 +13,7 @@ from rag.followups import StandaloneQuestion, contextualize
 from rag.resilience.deadline import hurry
 from rag.retrieval.legs import Legs, search_legs, search_legs_here, stays_here
 from rag.retrieval.ranking import choose, rank_passages
+from rag.retrieval.spelling import mended
 from rag.retrieval.trust import calibration_of, judge
 from rag.selectors.index import IndexState, read_state
 from rag.types import Filters, Passage, Position, Question, Retrieved
@@ -60,7 +61,7 @@ async def _retrieve(question: Question, standalone: StandaloneQuestion) -> Retri
     sure, mode = judge(passages, legs, calibration_of(search.state))
     return Retrieved(
         standalone_question=search.standalone.text,
-        leans_on=search.standalone.leans_on,
+        leans_on=_leans_on(search.standalone, standalone),
         passages=tuple(passages),
         confidence=sure,
         mode=mode,
@@ -69,6 +70,15 @@ async def _retrieve(question: Question, standalone: StandaloneQuestion) -> Retri
         vector=legs.question_vector,
         fingerprint=search.state.fingerprint or "",
     )
+
+
+def _leans_on(
+    mended_one: StandaloneQuestion, standalone: StandaloneQuestion
+) -> tuple[tuple[str, float], ...]:
+    """What says more than the question as it was typed: itself mended, and the turns before it."""
+    if mended_one is standalone:
+        return standalone.leans_on
+    return ((mended_one.turns[0].text, 1.0), *mended_one.leans_on)
 
 
 def _begin(question: Question, standalone: StandaloneQuestion) -> _Search:
@@ -80,6 +90,7 @@ def _begin(question: Question, standalone: StandaloneQuestion) -> _Search:
         standalone=standalone,
     )
     if stays_here(state):
+        search.standalone = mended(standalone, search.filters)
         limit = settings.RAG["CANDIDATES"]
         search.legs = search_legs_here(search.standalone, search.filters, state, limit=limit)
         _rank(search, search.legs)

@@ -1,6 +1,6 @@
 """Chunks as passages, for those who may see them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -8,10 +8,12 @@ from django.db.models import F, Q
 
 from common.database import as_uuid, fill, statement
 from rag.lexical.filters import NOBODY, visible_sql
-from rag.models import ChunkVector, Document
+from rag.models import Chunk, ChunkVector, Document
 from rag.types import Filters, Passage, Viewer
 
 Scores = Mapping[int, float]
+
+MAX_PUBLIC_TEXTS = 2_000
 
 
 def visible_chunks(filters: Filters) -> Q:
@@ -22,6 +24,13 @@ def visible_chunks(filters: Filters) -> Q:
     if filters.category is not None:
         condition &= Q(document__category=filters.category)
     return condition
+
+
+def public_texts() -> Iterator[str]:
+    """Headings and text of the newest chunks that everybody may see."""
+    chunks = Chunk.objects.filter(visible_chunks(Filters(viewer=Viewer()))).order_by("-key")
+    for heading_path, text in chunks.values_list("heading_path", "text")[:MAX_PUBLIC_TEXTS]:
+        yield f"{heading_path}\n{text}"
 
 
 def _may_see(viewer: Viewer) -> Q:

@@ -11,8 +11,9 @@ from common.loop import in_thread
 from rag.models import Chunk, Document
 from rag.rerank import DEPTH
 from rag.retrieval import filters_of, standalone_of
-from rag.retrieval.legs import Legs, combine, embedder_for, search_legs
+from rag.retrieval.legs import Legs, combine, embedder_for, search_legs, stays_here
 from rag.retrieval.ranking import choose, rank_passages, repeats
+from rag.retrieval.spelling import mended
 from rag.retrieval.trust import calibration_of, judge
 from rag.selectors.index import IndexState, read_state
 from rag.selectors.passages import stored_vectors
@@ -53,6 +54,8 @@ async def explain(question: Question, *, document: Document | None = None) -> Ex
     filters = filters_of(question, state.position)
     wide = replace(filters, category=None, metadata={})
     standalone = standalone_of(question)
+    if stays_here(state):
+        standalone = await in_thread(mended, standalone, filters)
     legs = await search_legs(standalone, wide, state, limit=settings.RAG["CANDIDATES"])
     ranked = list(await in_thread(rank_passages, standalone, legs, wide))
     removed = await in_thread(_removed, ranked, filters, question.top_k or settings.RAG["TOP_K"])

@@ -78,6 +78,10 @@ class WordLlamaModel:
         vectors /= np.maximum(lengths, np.float32(1e-12))
         return vectors
 
+    def is_word(self, word: str) -> bool:
+        """Whether `word`, in lower case, is one token: then people write it so."""
+        return len(self._token_ids([word])[0]) == 1
+
     def _token_ids(self, batch: list[str]) -> list[list[int]]:
         """Token ids of each text, without special tokens."""
         batch = [text.encode("utf-8", "replace").decode() for text in batch]

@@ -2,6 +2,9 @@
 
 import pytest
 
+from rag.followups import contextualize
+from rag.retrieval.spelling import mended
+from rag.types import Filters, Viewer
 from tests.factories import make_document
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,3 +75,21 @@ def test_search_needs_a_caller(api):
 @pytest.mark.parametrize("query", ['"', "NEAR(", "*", "a AND", "-", "'; --", "rank:1", "🙂", "的"])
 def test_no_query_is_syntax(user_api, refunds, query):
     assert user_api.get(URL, {"q": query}).status_code == 200
+
+
+def test_typing_error_finds_what_was_meant(user_api, refunds):
+    [result] = user_api.get(URL, {"q": "delivry of godos"}).json()["results"]
+    exact = user_api.get(URL, {"q": "delivery of goods"}).json()["results"][0]
+    assert result["score"] == exact["score"]
+
+
+def test_words_of_somebody_elses_documents_mend_nothing(user_api, staff, refunds):
+    make_document("The zeppeline flies.", owner=staff)
+    question = contextualize("a zepeline", [])
+    assert mended(question, Filters(viewer=Viewer())) is question
+
+
+def test_word_of_the_viewers_own_document_is_no_typing_error(user_api, user, refunds):
+    make_document("A delivry is a dance.", title="Dance", owner=user)
+    found = user_api.get(URL, {"q": "delivry"}).json()["results"]
+    assert found[0]["title"] == "Dance"
