@@ -63,16 +63,25 @@ class Mirror:
         if not self.enabled:
             return
         self._answers[answer.message.pk] = answer
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.ensure_future(self._write())
+        self._start_writer()
         if self._listener is None or self._listener.done():
             self._listener = asyncio.ensure_future(self._listen())
 
     def forget(self, message_ids: Iterable[UUID]) -> None:
-        """Copy no more of these answers, and delete what a copy under way may still write."""
+        """Copy no more of these answers of this process, and delete what was copied last.
+
+        A copy under way may have reached Redis after whoever deleted them there did.
+        """
+        if not self.enabled:
+            return
         for message_id in message_ids:
-            if self._answers.pop(message_id, None) is not None:
-                self._forgotten.add(message_id)
+            self._answers.pop(message_id, None)
+            self._forgotten.add(message_id)
+        self._start_writer()
+
+    def _start_writer(self) -> None:
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.ensure_future(self._write())
 
     async def close(self) -> None:
         """Copy what is left and end."""
@@ -107,9 +116,10 @@ class Mirror:
             for answer, mark in marks:
                 answer.mirrored = mark
         if self._forgotten:
-            names = [stream_key(message_id) for message_id in self._forgotten]
-            await self._redis().delete(*names)
-            self._forgotten.clear()
+            # More may be forgotten while these are deleted.
+            forgotten = set(self._forgotten)
+            await self._redis().delete(*map(stream_key, forgotten))
+            self._forgotten -= forgotten
         for message_id, answer in list(self._answers.items()):
             if answer.log.closed and answer.mirrored == len(answer.log.frames):
                 del self._answers[message_id]

@@ -80,11 +80,12 @@ class Registry:
 
     def forget(self, message_ids: Iterable[UUID]) -> None:
         """Keep nothing of these answers, whose rows are gone; those still running are ended."""
-        for message_id in message_ids:
+        known = [message_id for message_id in message_ids if self.log_of(message_id) is not None]
+        for message_id in known:
             if not self.stop(message_id, "gone"):
                 self._answers.pop(message_id, None)
                 self._kept.pop(message_id)
-        self._mirror.forget(message_ids)
+        self._mirror.forget(known)
 
     async def drain(self, seconds: float) -> None:
         """Let answers end by themselves for `seconds`, then end the rest with an event.
