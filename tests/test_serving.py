@@ -114,7 +114,7 @@ def test_process_that_hangs_is_replaced(served: Served) -> None:
 
 def test_scrape_has_the_requests_of_all_processes(served: Served) -> None:
     for _ in range(30):
-        assert served.alive()
+        wait_until(served.alive)
     with urllib.request.urlopen(f"{served.url}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     name = 'docent_requests_total{method="GET",route="health/live/",status="200"} '
