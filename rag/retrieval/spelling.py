@@ -23,8 +23,9 @@ RENEWED_AFTER_SECONDS = 600
 def mended(standalone: StandaloneQuestion, filters: Filters) -> StandaloneQuestion:
     """`standalone` with the typing errors of the question itself mended.
 
-    By words of public documents alone, so that nobody learns what stands in another's; a word
-    that the viewer's own documents hold is none.
+    By words of public documents alone, so that nobody learns what stands in another's, and only by
+    those that the viewer finds now: a document may have been hidden since its words were read. A
+    word that the viewer's own documents hold is no error.
     """
     question, *context = standalone.turns
     if not looks_english(question.text):

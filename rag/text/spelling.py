@@ -43,6 +43,7 @@ class Speller:
         """`question` with its typing errors mended; itself where there are none.
 
         `is_held` is asked of the few words that would be mended: does a document hold it after all?
+        And of what would stand in its place: does one hold that still?
         """
         return _LOWER_WORD.sub(lambda found: self._mend_word(found[0], is_held), question)
 
@@ -50,7 +51,9 @@ class Speller:
         if word in ENGLISH_STOP_WORDS or stem(word) in self._stems or self._is_word(word):
             return word
         nearest = self._nearest(word)
-        return word if nearest is None or is_held(word) else nearest
+        if nearest is None or is_held(word) or not is_held(nearest):
+            return word
+        return nearest
 
     def _nearest(self, word: str) -> str | None:
         if not self._words:

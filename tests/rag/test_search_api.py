@@ -4,6 +4,8 @@ import pytest
 
 from rag.followups import contextualize
 from rag.retrieval.spelling import mended
+from rag.selectors.index import read_state
+from rag.services.documents import change_document
 from rag.types import Filters, Viewer
 from tests.factories import make_document
 
@@ -87,6 +89,17 @@ def test_words_of_somebody_elses_documents_mend_nothing(user_api, staff, refunds
     make_document("The zeppeline flies.", owner=staff)
     question = contextualize("a zepeline", [])
     assert mended(question, Filters(viewer=Viewer())) is question
+
+
+def test_word_of_a_document_that_was_hidden_since_mends_nothing(staff, refunds):
+    def mend() -> str:
+        filters = Filters(viewer=Viewer(), position=read_state().position)
+        return mended(contextualize("late delivry", []), filters).text
+
+    assert mend() == "late delivery"
+    change_document(refunds, user_id=staff.pk, changes={"hidden": True})
+
+    assert mend() == "late delivry"
 
 
 def test_word_of_the_viewers_own_document_is_no_typing_error(user_api, user, refunds):

@@ -3,6 +3,7 @@
 import pytest
 
 from rag.text.spelling import Speller, count_changes
+from rag.text.tokens import words
 
 TEXTS = [
     "Upload a document, change the password, verified addresses, best streaming, passwords.",
@@ -12,7 +13,8 @@ REAL_WORDS = {"passport", "router"}
 
 
 def mend(question: str, held: str = "") -> str:
-    return Speller(TEXTS, REAL_WORDS.__contains__).mend(question, held.__eq__)
+    now = {held, *words(" ".join(TEXTS))}
+    return Speller(TEXTS, REAL_WORDS.__contains__).mend(question, now.__contains__)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,12 @@ def test_anything_else_is_left_alone(question):
 
 def test_word_that_a_document_holds_after_all_is_left_alone():
     assert mend("pasword", held="pasword") == "pasword"
+
+
+def test_word_that_no_document_holds_any_more_mends_nothing():
+    speller = Speller(TEXTS, REAL_WORDS.__contains__)
+
+    assert speller.mend("pasword", lambda word: word == "document") == "pasword"
 
 
 def test_without_documents_nothing_is_mended():
