@@ -16,6 +16,7 @@ Convert = Callable[[Any], Any]
 
 KNOWN_STATEMENTS = 256
 PLACES_AT_ONCE = 10
+ROWS_AT_ONCE = 50
 
 # What these columns hold goes to the database as it is.
 PLAIN = (models.BooleanField, models.CharField, models.IntegerField, models.TextField)
@@ -61,6 +62,11 @@ class Statement:
         """Every row."""
         return self._run(values, lambda cursor: list(cursor.fetchall()))
 
+    def run_many(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Once with each of `rows`."""
+        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+            cursor.executemany(self.sql, rows)
+
     def run(self, *values: Any) -> int:
         """How many rows it changed."""
         return self._run(values, lambda cursor: int(cursor.rowcount))
@@ -103,7 +109,7 @@ class Rows(Generic[M]):
         self.names = [field.attname for field in self.fields]
         # Of the one kind of database that this process talks to.
         self._read: list[tuple[int, Convert]] | None = None
-        self._inserts: dict[int, Statement] = {}
+        self._inserts: dict[tuple[int, str], Statement] = {}
         self._stored: list[tuple[str, Convert | None]] | None = None
 
     def columns(self, alias: str) -> str:
@@ -120,27 +126,47 @@ class Rows(Generic[M]):
 
     def insert(self, *instances: M) -> None:
         """Store new instances by one statement, as `bulk_create` does: nobody is signalled."""
-        stored = self._get_stored()
-        values = [
+        self._get_insert(len(instances)).run(*self._values(instances, self._get_stored()))
+        self._mark_stored(instances)
+
+    def append(self, instances: Sequence[M]) -> None:
+        """`insert` of many that get their numbers as keys from the database, in their order."""
+        key = self.model._meta.pk.attname  # noqa: SLF001 (Django documents it)
+        stored = [pair for pair in self._get_stored() if pair[0] != key]
+        for start in range(0, len(instances), ROWS_AT_ONCE):
+            part = instances[start : start + ROWS_AT_ONCE]
+            rows = self._get_insert(len(part), key).fetch_all(*self._values(part, stored))
+            # Which row is given back first is not promised, but the first stored has the first.
+            for instance, number in zip(part, sorted(number for (number,) in rows), strict=True):
+                instance.pk = number
+        self._mark_stored(instances)
+
+    @staticmethod
+    def _values(instances: Sequence[M], stored: Sequence[tuple[str, Convert | None]]) -> list[Any]:
+        return [
             getattr(instance, name) if convert is None else convert(getattr(instance, name))
             for instance in instances
             for name, convert in stored
         ]
-        self._get_insert(len(instances)).run(*values)
+
+    @staticmethod
+    def _mark_stored(instances: Sequence[M]) -> None:
         for instance in instances:
             instance._state.adding = False  # noqa: SLF001 (Django documents it)
             instance._state.db = connection.alias  # noqa: SLF001
 
-    def _get_insert(self, count: int) -> Statement:
-        if count not in self._inserts:
+    def _get_insert(self, count: int, key: str = "") -> Statement:
+        """Of `count` rows; where a `key` is named, the database makes it and gives it back."""
+        if (count, key) not in self._inserts:
             quote = connection.ops.quote_name
-            columns = ", ".join(quote(str(field.column)) for field in self.fields)
-            row = f"({', '.join(['%s'] * len(self.fields))})"
+            fields = [field for field in self.fields if field.attname != key]
+            columns = ", ".join(quote(str(field.column)) for field in fields)
+            row = f"({', '.join(['%s'] * len(fields))})"
             table = quote(self.model._meta.db_table)  # noqa: SLF001 (Django documents it)
             rows = ", ".join([row] * count)
             sql = f"INSERT INTO {table} ({columns}) VALUES {rows}"  # noqa: S608 (our own names)
-            self._inserts[count] = Statement(sql)
-        return self._inserts[count]
+            self._inserts[count, key] = Statement(f"{sql} RETURNING {quote(key)}" if key else sql)
+        return self._inserts[count, key]
 
     def _get_stored(self) -> list[tuple[str, Convert | None]]:
         if self._stored is None:

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from rag.chunking import split_document
+from rag.chunking import ChunkSpan, split_document
 from rag.lexical.terms import grams_of
 from rag.models import Chunk, DocumentVersion
 from rag.suspicion import is_suspicious
@@ -24,25 +24,24 @@ def save_chunks(version: DocumentVersion) -> int:
     return len(chunks)
 
 
-def build_chunks(version: DocumentVersion) -> list[Chunk]:
+def build_chunks(version: DocumentVersion, *, live: bool = False) -> list[Chunk]:
     """The unsaved chunks of `version.content`, in order."""
     return [
-        _build(version, ordinal, span.start, span.end, span.heading_path)
+        _build(version, ordinal, span, live=live)
         for ordinal, span in enumerate(split_document(version.content))
     ]
 
 
-def _build(
-    version: DocumentVersion, ordinal: int, start: int, end: int, headings: tuple[str, ...]
-) -> Chunk:
-    text = version.content[start:end]
-    path = PATH_SEPARATOR.join(dict.fromkeys((version.title, *headings)))
+def _build(version: DocumentVersion, ordinal: int, span: ChunkSpan, *, live: bool) -> Chunk:
+    text = version.content[span.start : span.end]
+    path = PATH_SEPARATOR.join(dict.fromkeys((version.title, *span.heading_path)))
     return Chunk(
         document_id=version.document_id,
         version=version,
+        live=live,
         ordinal=ordinal,
-        start=start,
-        end=end,
+        start=span.start,
+        end=span.end,
         heading_path=path,
         text=text,
         grams=grams_of(text),

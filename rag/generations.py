@@ -45,9 +45,13 @@ def find_or_build(embedder: Embedder, choice: Mapping[str, Any]) -> IndexGenerat
 
 def generations_in_use() -> list[IndexGeneration]:
     """Those that new chunks need vectors in: the active one and those being built."""
-    ensure_active()
     states = (IndexGeneration.ACTIVE, IndexGeneration.BUILDING)
-    return list(IndexGeneration.objects.filter(state__in=states).order_by("state", "pk"))
+    in_use = IndexGeneration.objects.filter(state__in=states).order_by("state", "pk")
+    found = list(in_use)
+    if any(generation.state == IndexGeneration.ACTIVE for generation in found):
+        return found
+    ensure_active()
+    return list(in_use.all())
 
 
 def embedder_of(generation: IndexGeneration) -> Embedder:

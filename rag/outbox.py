@@ -14,16 +14,28 @@ def record_change(document_id: UUID, *, removed_keys: Sequence[int] = ()) -> Non
 
     Call it last in the transaction of the change: it holds the counter until the commit.
     """
-    if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("a change is recorded where it is made")
     IndexChange.objects.create(
-        number=_next_number(), document_id=document_id, removed_keys=list(removed_keys)
+        number=_take_numbers(1), document_id=document_id, removed_keys=list(removed_keys)
     )
 
 
-def _next_number() -> int:
+def record_changes(document_ids: Sequence[UUID]) -> None:
+    """`record_change` of many documents, in their order, by as many statements as of one."""
+    if document_ids:
+        last = _take_numbers(len(document_ids))
+        numbers = range(last - len(document_ids) + 1, last + 1)
+        IndexChange.objects.bulk_create(
+            IndexChange(number=number, document_id=document_id)
+            for number, document_id in zip(numbers, document_ids, strict=True)
+        )
+
+
+def _take_numbers(count: int) -> int:
+    """The last of the next `count` numbers."""
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("a change is recorded where it is made")
     counter = IndexCounter.objects.filter(pk=IndexCounter.ONLY)
-    if not counter.update(number=F("number") + 1):
+    if not counter.update(number=F("number") + count):
         IndexCounter.objects.bulk_create([IndexCounter()], ignore_conflicts=True)
-        counter.update(number=F("number") + 1)
+        counter.update(number=F("number") + count)
     return counter.values_list("number", flat=True).get()

@@ -14,5 +14,7 @@ from rag.outbox import record_change
 def follow_deletion(instance: Document, **kwargs: Any) -> None:
     """Record the change in the transaction of the deletion, while its chunks are known."""
     with transaction.atomic():
+        # The row before the list's counter: whoever indexes it takes them in this order.
+        list(Document.objects.select_for_update().filter(pk=instance.pk).values_list("pk"))
         keys = instance.chunks.filter(live=True).values_list("pk", flat=True)
         record_change(instance.pk, removed_keys=list(keys))

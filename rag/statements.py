@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag.asked import cut
+from rag.asked import embed_questions
 from rag.text.blocks import CODE, TABLE
+from rag.text.phrases import joined
 from rag.text.sections import Sentence, read_sections
 from rag.text.tokens import words
 from rag.text.vocabulary import Embed, Floats, Halves, Integers, Vocabulary, halved
@@ -53,7 +54,7 @@ def read_statements(heading: str, text: str, vocabulary: Vocabulary, embed: Embe
     """The statements of a chunk's `text` below `heading`."""
     sections, said, asked = read_sections(text, heading)
     sentences = said or asked
-    found = [words(sentence.text) or [""] for sentence in sentences]
+    found = [words(joined(sentence.text)) or [""] for sentence in sentences]
     sizes = [len(one) for one in found]
     leads = [float(sentence.is_lead and sentence.has_heading) for sentence in sentences]
     return Statements(
@@ -64,7 +65,7 @@ def read_statements(heading: str, text: str, vocabulary: Vocabulary, embed: Embe
         words=vocabulary.number([word for one in found for word in one]),
         starts=np.cumsum([0, *sizes], dtype=np.int32)[:-1],
         vectors=halved(embed([sentence.text for sentence in sentences])),
-        questions=[halved(embed([cut(one) for one in section.questions])) for section in sections],
+        questions=[halved(embed_questions(one.questions, embed)) for one in sections],
         only_asks=not said,
     )
 

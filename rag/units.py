@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag.asked import cut, own_questions
+from rag.asked import embed_questions, own_questions
 from rag.text.tokens import words
 from rag.text.vocabulary import Embed, Halves, Integers, Vocabulary, halved
 
@@ -39,9 +39,9 @@ def read_units(headings: str, text: str, vocabulary: Vocabulary, embed: Embed) -
     sentences = map(words, _ROUGH_SENTENCE_END.split(text))
     units = [words(headings) or [""], *filter(None, sentences)]
     sizes = [len(unit) for unit in units]
-    questions = [cut(one) for one in own_questions(headings, text)]
+    questions = own_questions(headings, text)
     return Units(
         words=vocabulary.number([word for unit in units for word in unit]),
         starts=np.cumsum([0, *sizes[:-1]], dtype=np.int32),
-        questions=halved(embed(questions)) if questions else _NO_QUESTIONS,
+        questions=halved(embed_questions(questions, embed)) if questions else _NO_QUESTIONS,
     )

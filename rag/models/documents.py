@@ -1,12 +1,13 @@
 """Documents and the versions of their content."""
 
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from common.identifiers import new_id
 
@@ -39,6 +40,22 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         queued = Q(status=Document.QUEUED) & (Q(lease_until=None) | Q(lease_until__lt=now))
         abandoned = Q(status=Document.PROCESSING, lease_until__lt=now)
         return self.filter(queued | abandoned).order_by("queued_at", "id")
+
+    def finish(self, **fields: Any) -> int:
+        """Say that work on them is done, with what came of it; how many there were."""
+        return self.update(
+            status=Document.READY,
+            stage="",
+            progress=100,
+            error_code="",
+            error_message="",
+            error_retryable=False,
+            lease_token=None,
+            lease_until=None,
+            attempts=0,
+            updated_at=timezone.now(),
+            **fields,
+        )
 
 
 class Document(models.Model):

@@ -1,4 +1,4 @@
-"""Bringing the knowledge base in step with a folder of files."""
+"""A folder of files: what is in it, what each says, and which are gone."""
 
 import hashlib
 import os
@@ -6,19 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from django.conf import settings
-from django.db import transaction
 
 from rag.loaders import Loaded, LoadError, load_file, media_type_of, title_from_name
 from rag.models import Document
 from rag.models.documents import CATEGORY_MAX_CHARS, TITLE_MAX_CHARS
-from rag.services.queue import checked, process_document
-from rag.services.submit import Submission, add_version
+from rag.services.queue import checked
+from rag.services.submit import Submission
 from rag.text.normal import normalise
 
-Outcome = Literal["added", "updated", "unchanged", "failed"]
 # What people call their folders, and the categories that stand for them.
 PLURALS = {"guides": "guide", "policies": "policy", "faqs": "faq"}
 DEFAULT_CATEGORY = "guide"
@@ -64,34 +61,22 @@ def _find(path: Path) -> Iterator[FoundFile]:
                 yield FoundFile(path=file, source=file.relative_to(path).as_posix(), root=path)
 
 
-def index_file(found: FoundFile, *, reindex: bool = False, dry_run: bool = False) -> Outcome:
-    """Index one file now, unless its bytes are those of last time. Raises LoadError."""
-    data = _read(found.path)
-    document = Document.objects.filter(source=found.source).first()
-    if document is not None and not reindex and _is_unchanged(document, data):
-        return "unchanged"
-    submission = _submission(found, data)
-    if not dry_run:
-        _save(document, submission)
-    return "updated" if document else "added"
-
-
-def _read(path: Path) -> bytes:
-    if path.stat().st_size > settings.DOCUMENT_MAX_BYTES:
+def read_file(found: FoundFile) -> bytes:
+    """The file's bytes. Raises LoadError where there are too many, OSError."""
+    if found.path.stat().st_size > settings.DOCUMENT_MAX_BYTES:
         raise LoadError(
             "too_large", f"A file may have at most {settings.DOCUMENT_MAX_BYTES:,} bytes."
         )
-    return path.read_bytes()
+    return found.path.read_bytes()
 
 
-def _is_unchanged(document: Document, data: bytes) -> bool:
-    newest = document.versions.order_by("-number").only("content_hash").first()
-    if newest is None or newest.content_hash != hashlib.sha256(data).hexdigest():
-        return False
-    return document.status == Document.READY
+def hash_of(data: bytes) -> str:
+    """What tells whether a file changed."""
+    return hashlib.sha256(data).hexdigest()
 
 
-def _submission(found: FoundFile, data: bytes) -> Submission:
+def read_submission(found: FoundFile, data: bytes) -> "FileSubmission":
+    """The document that the file's bytes make. Raises LoadError."""
     media_type = media_type_of(found.path.name)
     loaded = load_file(data, media_type)
     if loaded.visibility not in ("", Document.PUBLIC):
@@ -107,7 +92,7 @@ def _submission(found: FoundFile, data: bytes) -> Submission:
         filename=found.path.name,
         source=found.source,
         metadata=loaded.metadata,
-        file_hash=hashlib.sha256(data).hexdigest(),
+        file_hash=hash_of(data),
     )
 
 
@@ -129,26 +114,6 @@ def _category(found: FoundFile, loaded: Loaded) -> str:
     name = loaded.category or (relative.parts[0] if len(relative.parts) > 1 else "")
     slug = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")[:CATEGORY_MAX_CHARS]
     return PLURALS.get(slug, slug) or DEFAULT_CATEGORY
-
-
-def _save(document: Document | None, submission: Submission) -> None:
-    with transaction.atomic():
-        if document is None:
-            document = Document(source=submission.source)
-        document.category = submission.category
-        document.metadata = dict(submission.metadata)
-        if document.current_version_id is None:
-            document.title = submission.title
-        document.save()
-        add_version(document, submission)
-    waits = process_document(document.pk)
-    document.refresh_from_db(fields=["status", "error_code", "error_message", "error_retryable"])
-    if document.status != Document.READY:
-        raise LoadError(
-            document.error_code or "not_finished",
-            waits or document.error_message,
-            retryable=document.error_retryable,
-        )
 
 
 def missing_sources(found: Sequence[FoundFile]) -> list[str]:

@@ -73,5 +73,20 @@ def take(document_id: UUID) -> Lease | None:
     return Lease(document_id, token) if taken else None
 
 
+def claimed(token: UUID) -> dict[str, object]:
+    """Fields of a document that is worked on from the start under a lease of `token`."""
+    return {
+        "status": Document.PROCESSING,
+        "stage": "loading",
+        "progress": 0,
+        "attempts": 1,
+        "lease_token": token,
+        "lease_until": _in(LEASE_SECONDS),
+        "error_code": "",
+        "error_message": "",
+        "error_retryable": False,
+    }
+
+
 def _in(seconds: float) -> datetime:
     return timezone.now() + timedelta(seconds=seconds)

@@ -33,7 +33,7 @@ def process_queue(*, limit: int | None = None, seconds: float | None = None) -> 
         lease = take_next()
         if lease is None:
             break
-        _work(lease)
+        work(lease)
         done += 1
     if done:
         project_quietly()
@@ -50,10 +50,10 @@ def process_document(document_id: UUID) -> str:
     lease = take(document_id)
     if lease is None:
         return "Another worker has taken this document."
-    return _work(lease)
+    return work(lease)
 
 
-def _work(lease: Lease) -> str:
+def work(lease: Lease) -> str:
     """One job from start to end; whatever goes wrong ends in the document's own row.
 
     Gives what the document waits for when it was put back.
@@ -74,16 +74,18 @@ def _work(lease: Lease) -> str:
 
 
 def _index(lease: Lease) -> None:
-    document = Document.objects.get(pk=lease.document_id)
-    if document.attempts > MAX_ATTEMPTS:
+    held = DocumentVersion.objects.filter(
+        document=lease.document_id, document__lease_token=lease.token
+    )
+    version = held.select_related("document").order_by("-number").first()
+    if version is None:
+        raise LeaseLost
+    if version.document.attempts > MAX_ATTEMPTS:
         raise LoadError("gave_up", "Processing was begun and broke off too often.", retryable=True)
-    version = document.versions.order_by("-number")[0]
     if version.raw is not None:
-        lease.report("loading", 1)
         _load(version)
     checked(version.content)
     index_version(version, lease.report)
-    lease.report("activating", 98)
     activate_version(version, lease_token=lease.token)
 
 

@@ -87,6 +87,21 @@ def test_markdown_keeps_its_text_below_the_front_matter():
 
 
 @pytest.mark.parametrize(
+    "block",
+    [
+        "title: Plain words, as they stand (v1.2)",
+        "Title: Two\ncategory: faq\ntags: a, b - c",
+        "title: One\ntitle: Another  ",
+        "title: null\ncategory: yes",
+    ],
+)
+def test_simple_front_matter_says_what_yaml_says(block):
+    from rag.loaders.markdown import _read_fields, _read_yaml
+
+    assert _read_fields(block) == {name.lower(): value for name, value in _read_yaml(block).items()}
+
+
+@pytest.mark.parametrize(
     ("block", "title"),
     [
         ("title: Errors: what they mean", "Errors: what they mean"),

@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from rag import indexing
@@ -11,8 +13,9 @@ from rag.errors import LeaseLost, ProviderRejected, ProviderUnavailable
 from rag.models import ChunkVector, Document
 from rag.services import process_queue
 from rag.services.lease import MAX_ATTEMPTS, take, take_next
-from rag.services.queue import kick
+from rag.services.queue import kick, process_document
 from rag.services.submit import Submission, submit
+from tests.rag.statements import outside_transactions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -216,3 +219,16 @@ def test_limit_is_kept():
 
     assert process_queue(limit=2) == 2
     assert process_queue() == 1
+
+
+def test_document_takes_four_commits():
+    process_document(queue("The first makes the generation.").pk)
+    document = queue()
+
+    with CaptureQueriesContext(connection) as statements:
+        process_document(document.pk)
+
+    sent = [row["sql"] for row in statements]
+    alone = [sql for sql in outside_transactions(sent) if not sql.startswith("SELECT")]
+    # Taken; its chunks; their vectors; in use.
+    assert (len(alone), sent.count("COMMIT")) == (1, 3)

@@ -10,7 +10,8 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from chat.models import ChatMessage, ChatSession, SenderType, Status
-from common.database import Rows, Statement, stored_uuid
+from common.database import ROWS_AT_ONCE, Rows, Statement, stored_uuid
+from rag.models import Chunk, Document, DocumentVersion
 from tests.factories import make_user
 from users.models import User
 from users.selectors import usable_family
@@ -78,6 +79,23 @@ def test_rows_stored_by_hand_are_the_rows_that_the_orm_stores() -> None:
         for field in made._meta.concrete_fields:
             assert getattr(found, field.attname) == getattr(made, field.attname), field
         assert not made._state.adding
+
+
+def test_appended_rows_have_keys_in_their_order() -> None:
+    document = Document.objects.create(title="Many")
+    version = DocumentVersion.objects.create(document=document, number=1, title="Many")
+    chunks = [
+        Chunk(document=document, version=version, ordinal=place, start=place, end=place + 1)
+        for place in range(2 * ROWS_AT_ONCE + 1)
+    ]
+
+    Rows(Chunk).append(chunks)
+
+    keys = list(Chunk.objects.order_by("ordinal").values_list("key", flat=True))
+    assert [chunk.key for chunk in chunks] == keys == sorted(keys)
+    found = Chunk.objects.get(pk=chunks[-1].key)
+    for field in Chunk._meta.concrete_fields:
+        assert getattr(found, field.attname) == getattr(chunks[-1], field.attname), field
 
 
 def test_insert_by_hand_keeps_the_constraints() -> None:

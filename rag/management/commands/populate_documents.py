@@ -2,14 +2,15 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from rag.loaders import LoadError
-from rag.services.folders import Summary, find_files, index_file, missing_sources, prune
+from rag.services.folders import Summary, find_files, missing_sources, prune
+from rag.services.populate import Indexed, index_files
 
 
 class Command(BaseCommand):
@@ -39,25 +40,26 @@ class Command(BaseCommand):
     def _index(self, paths: list[Path], options: dict[str, Any]) -> Summary:
         summary = Summary()
         found = find_files(paths)
-        for file in self._with_progress(found, options):
-            try:
-                outcome = index_file(file, reindex=options["reindex"], dry_run=options["dry_run"])
-            except (LoadError, OSError) as error:
-                reason = str(error) if isinstance(error, LoadError) else type(error).__name__
-                summary.failed.append((file.source, reason))
+        indexed = index_files(found, reindex=options["reindex"], dry_run=options["dry_run"])
+        for file in self._with_progress(indexed, len(found), options):
+            if file.outcome == "failed":
+                summary.failed.append((file.source, file.reason))
             else:
-                getattr(summary, outcome).append(file.source)
+                getattr(summary, file.outcome).append(file.source)
         self._find_missing(summary, found, options)
         return summary
 
-    def _with_progress(self, found: list[Any], options: dict[str, Any]) -> Any:
+    def _with_progress(
+        self, indexed: Iterable[Indexed], count: int, options: dict[str, Any]
+    ) -> Iterable[Indexed]:
         # None where nobody looks: in logs and pipes a bar is noise.
         if options["json"] or options["verbosity"] == 0 or not self.stderr.isatty():
-            return found
+            return indexed
         # Imported here: a server that begins with this command would keep it, and its thread.
         from tqdm import tqdm
 
-        return tqdm(found, desc="Indexing", unit="file")
+        progress: Iterable[Indexed] = tqdm(indexed, total=count, desc="Indexing", unit="file")
+        return progress
 
     def _find_missing(self, summary: Summary, found: Any, options: dict[str, Any]) -> None:
         missing = missing_sources(found)

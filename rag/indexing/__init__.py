@@ -25,24 +25,27 @@ OnProgress = Callable[[str, int], None]
 def index_version(version: DocumentVersion, on_progress: OnProgress) -> None:
     """Chunk and embed `version`, skipping what an earlier try has done.
 
-    `on_progress(stage, percent)` is called before each step and batch. Raises ProviderError.
+    `on_progress(stage, percent)` is called in the chunks' transaction and before each batch but
+    the first. Raises ProviderError.
     """
     if not version.is_chunked:
-        on_progress("chunking", 5)
         with transaction.atomic():
             save_chunks(version)
             version.is_chunked = True
             version.save(update_fields=["is_chunked"])
+            on_progress("embedding", 10)
     for generation in generations_in_use():
         embed_version(version, embedder_of(generation), on_progress)
 
 
 def embed_version(version: DocumentVersion, embedder: Embedder, on_progress: OnProgress) -> None:
     """Write the vectors that chunks of `version` lack; equal chunks of the document are copied."""
-    copy_vectors(version, embedder.fingerprint)
+    if version.number > 1:
+        copy_vectors(version, embedder.fingerprint)
     missing = list(_without_vector(version, embedder.fingerprint))
     for start in range(0, len(missing), BATCH_CHUNKS):
-        on_progress("embedding", 10 + 85 * start // len(missing))
+        if start:
+            on_progress("embedding", 10 + 85 * start // len(missing))
         save_vectors(missing[start : start + BATCH_CHUNKS], embedder)
 
 
@@ -91,19 +94,16 @@ def activate_version(version: DocumentVersion, *, lease_token: UUID | None = Non
     Raises LeaseLost when `lease_token` is given and no longer the document's, or it is gone.
     """
     with transaction.atomic():
-        document = Document.objects.select_for_update().filter(pk=version.document_id).first()
-        if document is None or (lease_token and document.lease_token != lease_token):
+        document = Document.objects.select_for_update().filter(pk=version.document_id)
+        if lease_token:
+            document = document.filter(lease_token=lease_token)
+        if not document.values_list("pk").first():
             raise LeaseLost
-        chunks = Chunk.objects.filter(document=document)
+        chunks = Chunk.objects.filter(document=version.document_id)
         chunks.filter(live=True).exclude(version=version).update(live=False)
         chunks.filter(version=version, live=False).update(live=True)
-        document.current_version = version
-        document.title = version.title
-        document.status, document.stage, document.progress = Document.READY, "", 100
-        document.error_code, document.error_message, document.error_retryable = "", "", False
-        document.lease_token, document.lease_until, document.attempts = None, None, 0
-        document.save()
-        record_change(document.pk)
+        document.finish(current_version=version, title=version.title)
+        record_change(version.document_id)
 
 
 def _without_vector(version: DocumentVersion, fingerprint: str) -> models.QuerySet[Chunk]:
