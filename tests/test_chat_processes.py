@@ -5,7 +5,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count, islice
+from itertools import count
 from threading import Barrier
 from typing import Any
 
@@ -96,11 +96,11 @@ def person(server: Server) -> Client:
     return client
 
 
-def take(events: Iterator[ServerSentEvent], deltas: int) -> list[ServerSentEvent]:
-    """Events up to that many pieces of text."""
+def take(events: Iterator[ServerSentEvent], words: int) -> list[ServerSentEvent]:
+    """Events up to that many words of text, or a few more: those of one read are one event."""
     taken: list[ServerSentEvent] = []
-    while sum(event.name == "answer.delta" for event in taken) < deltas:
-        taken += islice(events, 1)
+    while len(text_of(taken).split()) < words:
+        taken.append(next(events))
     return taken
 
 

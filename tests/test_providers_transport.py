@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from rag.pace import pace_by
 from rag.vendors import connection as connections
 from rag.vendors import transport as transports
 from rag.vendors.http import MAX_BODY_BYTES, BoundedClient, lines_of
@@ -430,3 +431,47 @@ def test_line_has_a_limit():
 
     with pytest.raises(httpx2.RemoteProtocolError):
         asyncio.run(read())
+
+
+PIECES = [b"data: %d\n" % number for number in range(8)]
+
+
+def batches_read(followed: Callable[[], bool] | None) -> list[int]:
+    """How many lines each read of a dripped body brings."""
+    framed = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in PIECES]
+    head = OK + b"transfer-encoding: chunked\r\n\r\n"
+
+    async def read(wire: Wire, client: BoundedClient) -> list[int]:
+        if followed is not None:
+            pace_by(followed)
+        async with client.stream("POST", wire.url, content=b"question") as response:
+            batches = [lines async for lines in lines_of(response)]
+        assert [line + b"\n" for lines in batches for line in lines] == PIECES
+        return [len(lines) for lines in batches]
+
+    batches: list[int] = talk(says(head, *framed, b"0\r\n\r\n"), read)
+    return batches
+
+
+def test_where_somebody_reads_along_each_piece_is_handed_on_at_once() -> None:
+    # Two may come in one read of a busy machine.
+    assert len(batches_read(lambda: True)) > 3
+    assert len(batches_read(None)) > 3
+
+
+def test_where_nobody_reads_along_pieces_are_gathered_until_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Never in this test, but for the end of the body.
+    monkeypatch.setattr(connections, "GATHER_SECONDS", 60.0)
+
+    first, *rest = batches_read(lambda: False)
+
+    assert first < len(PIECES)
+    assert len(rest) == 1
+
+
+def test_what_was_gathered_is_handed_on_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "GATHER_SECONDS", 0.01)
+
+    assert len(batches_read(lambda: False)) > 2

@@ -14,7 +14,7 @@ LOOK_SECONDS = 0.05
 class EventLog:
     """Grows by `append` until `close`; lives on the process's loop, and is touched only there."""
 
-    __slots__ = ("_end", "_readers", "closed", "frames", "message_id", "names")
+    __slots__ = ("_end", "_readers", "closed", "frames", "message_id", "names", "was_followed")
 
     def __init__(self, message_id: UUID) -> None:
         self.message_id = message_id
@@ -22,6 +22,8 @@ class EventLog:
         self.frames: list[bytes] = []
         self.names: list[str] = []
         self.closed = False
+        #: Whether somebody has ever read along here.
+        self.was_followed = False
         self._readers: set[LogReader] = set()
         self._end: asyncio.Event | None = None
 
@@ -57,6 +59,7 @@ class EventLog:
     @contextmanager
     def reader(self, *, seconds: float) -> Iterator["LogReader"]:
         """Someone who waits for events, and hears of `seconds` without any."""
+        self.was_followed = True
         reader = LogReader(self, seconds)
         self._readers.add(reader)
         try:

@@ -19,6 +19,7 @@ from common.request_id import set_request_id
 from common.tracing import span
 from rag import pipeline
 from rag.errors import ProviderError, ProviderTimeout
+from rag.pace import pace_by
 from rag.types import (
     AnswerCompleted,
     AnswerDelta,
@@ -47,6 +48,8 @@ async def write_answer(answer: RunningAnswer) -> None:
     """Write `answer` to its end: exactly one final state, then exactly one terminal event."""
     set_request_id(answer.request_id)
     answer.begun = True
+    # Who has read along once may go on elsewhere, in another worker.
+    pace_by(lambda: answer.log.was_followed)
     started = time.perf_counter()
     answer.log.append(events.created(answer.question_message, answer.message))
     with span("docent.answer"):

@@ -7,11 +7,16 @@ from typing import Any, cast
 import httptools
 import httpx2
 
+from rag.pace import is_followed
+
 MAX_HEAD_BYTES = 100_000
 # Framing of a body that comes in the smallest of chunks is no more than this many times the body.
 MAX_FRAMING = 8
 # A reader that is slower than the provider lets it wait from here on.
 HIGH_WATER_BYTES = 256_000
+# Where nobody reads along, what comes after a body's first piece is handed on this seldom, so that
+# a token does not wake its reader. The end of a body always is at once.
+GATHER_SECONDS = 0.25
 
 
 class Connection(asyncio.Protocol):
@@ -26,6 +31,8 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.TimerHandle | None = None
+        self._followed = is_followed()
         self._begin()
         self._asked = False
 
@@ -36,6 +43,7 @@ class Connection(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self._pending_bytes = self._body_bytes = self._received_bytes = 0
         self._paused = False
+        self._was_read = False
         self._headed = False
         self._framed = False
         self._whole = False
@@ -46,6 +54,7 @@ class Connection(asyncio.Protocol):
         """Send a request and wait for the head of its response: `status` and `headers`."""
         self._begin()
         self._asked = True
+        self._followed = is_followed()
         transport = self._transport
         if transport is None:
             raise httpx2.RemoteProtocolError("The connection was closed before it was used")
@@ -65,6 +74,7 @@ class Connection(asyncio.Protocol):
             if self._whole:
                 return b""
             await self._wait()
+        self._was_read = True
         pieces, self._pieces, self._pending_bytes = self._pieces, [], 0
         if self._paused and self._transport is not None:
             self._paused = False
@@ -102,7 +112,18 @@ class Connection(asyncio.Protocol):
         finally:
             self._waiter = None
 
+    def _wake_in_time(self) -> None:
+        """Let the reader have what came: now, or with all that comes in the next moment."""
+        waits = self._was_read and not (self._whole or self._paused or self._error)
+        if not waits or self._followed():
+            self._wake()
+        elif self._gathering is None:
+            self._gathering = self._loop.call_later(GATHER_SECONDS, self._wake)
+
     def _wake(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -154,7 +175,7 @@ class Connection(asyncio.Protocol):
         elif self._pending_bytes > HIGH_WATER_BYTES and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        self._wake()
+        self._wake_in_time()
 
     def eof_received(self) -> None:
         """The provider has said all: the transport closes itself."""
