@@ -6,8 +6,10 @@ from itertools import accumulate, chain
 
 import numpy as np
 
+from rag.text.paraphrases import paraphrased
+from rag.text.phrases import joined
 from rag.text.questions import bare_question, is_question, own_heading
-from rag.text.vocabulary import Floats, Halves
+from rag.text.vocabulary import Embed, Floats, Halves
 
 # Two questions that share no more than "how do I" are about this like.
 UNRELATED_COSINE = 0.4
@@ -29,8 +31,13 @@ def own_questions(headings: str, text: str) -> tuple[str, ...]:
 
 
 def cut(question: str) -> str:
-    """As much of `question` as is compared."""
-    return question[:MAX_QUESTION_CHARS]
+    """As much of `question` as is compared, verbs like "log in" as one word."""
+    return joined(question[:MAX_QUESTION_CHARS])
+
+
+def embed_questions(questions: Sequence[str], embed: Embed) -> Floats:
+    """Unit vectors of `questions`, to be compared with those of other questions alone."""
+    return paraphrased(embed([cut(one) for one in questions]))
 
 
 def alikeness(question: Floats, known: Sequence[Floats | Halves]) -> Floats:

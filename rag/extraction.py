@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.asked import alikeness, cut
+from rag.asked import alikeness, embed_questions
 from rag.reader import Reader
 from rag.statements import Statements
 from rag.text.hints import hint_of
+from rag.text.phrases import joined
 from rag.text.tokens import query_terms, query_words, stem
 from rag.text.vocabulary import Integers, Vocabulary, distinct, join
 
@@ -24,10 +25,12 @@ ASKED_WEIGHT = 4.4  # how like the question is to one that the section says it a
 ASKED_LEAD_WEIGHT = 1.0  # the same once more for the section's first sentence
 RANK_PENALTY = 0.6  # `rag.statements` has what else counts by place
 GAP_PENALTY = 7.5  # by how much the search found the passage to match less than the best one
-# What a second sentence must score of the first one's: in its section, and elsewhere.
-SECOND_SHARE = 0.7
-SECOND_SHARE_ELSEWHERE = 0.75
-SAME_SHARE = 0.7  # A second sentence with so many of the first one's words repeats it.
+# What a further sentence must score: so much of what the first one does, and so near to it. The
+# share alone gives too many where a section says that it answers the very question, the distance
+# alone where nothing fits well.
+FURTHER_SHARE = 0.65
+FURTHER_GAP = 3.0
+SAME_SHARE = 0.7  # A further sentence with so many of another one's words repeats it.
 MAX_SENTENCES_SCORED = 200
 
 Scores = NDArray[np.float64]
@@ -60,7 +63,7 @@ def extract_answer(
     headings: Sequence[str] = (),
     matches: Sequence[float] = (),
     leans_on: Sequence[tuple[str, float]] = (),
-    max_sentences: int = 2,
+    max_sentences: int = 3,
 ) -> list[Extract]:
     """Up to `max_sentences` sentences to quote, best first; none if no passage has words.
 
@@ -83,7 +86,7 @@ def extract_answer(
     ranked = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
     chosen = ranked[:1]
     for index in ranked[1:]:
-        if len(chosen) < max_sentences and _adds(index, chosen, sentences, texts, scores):
+        if len(chosen) < max_sentences and _adds(index, chosen, texts, scores):
             chosen.append(index)
     return [Extract(*sentences[index][:3], scores[index]) for index in chosen]
 
@@ -109,14 +112,12 @@ def _in_one_row(read: Sequence[tuple[int, Statements]]) -> list[_Sentence]:
 def _adds(
     index: int,
     chosen: Sequence[int],
-    sentences: Sequence[_Sentence],
     texts: Sequence[str],
     scores: Sequence[float],
 ) -> bool:
     """Is this sentence good enough beside the first, and does it say something else?"""
-    best = chosen[0]
-    same = sentences[index].section == sentences[best].section
-    if scores[index] < scores[best] * (SECOND_SHARE if same else SECOND_SHARE_ELSEWHERE):
+    best = scores[chosen[0]]
+    if scores[index] < max(FURTHER_SHARE * best, best - FURTHER_GAP):
         return False
     return not any(_repeats(texts[index], texts[other]) for other in chosen)
 
@@ -135,13 +136,13 @@ def _by_question(
     reader: Reader,
 ) -> Scores:
     passages = [one for _, one in read]
-    scores = _by_words(query_words(question), passages, reader.words)
+    scores = _by_words(query_words(joined(question)), passages, reader.words)
     scores += COSINE_WEIGHT * (
         np.concatenate([one.vectors for one in passages], dtype=np.float32)
         @ reader.embed([question])[0]
     )
     known = [vectors for one in passages for vectors in one.questions]
-    alike = alikeness(reader.embed([cut(question)])[0], known).astype(np.float64)
+    alike = alikeness(embed_questions([question], reader.embed)[0], known).astype(np.float64)
     leads = np.concatenate([one.leads for one in passages])
     scores += alike[[one.section for one in sentences]] * (ASKED_WEIGHT + ASKED_LEAD_WEIGHT * leads)
     if hint := hint_of(question):

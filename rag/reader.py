@@ -14,10 +14,10 @@ from rag.text.vocabulary import Embed, Vocabulary
 from rag.units import Units, read_units
 from rag.vendors.local_model import get_local_model
 
-# Of a chunk's units about 3 KB, its text included; of its statements, half a KB a sentence and
-# more. All 700 chunks of the manual that ships are within these.
-UNITS_BYTES = 4_000_000
-STATEMENTS_BYTES = 6_000_000
+# Of a chunk's units about 5 KB, its text included; of its statements, half a KB a sentence and
+# more. All 1,000 chunks of the manual that ships are within these.
+UNITS_BYTES = 6_000_000
+STATEMENTS_BYTES = 9_000_000
 
 Chunk = tuple[str, str]  # what stands above it, and its text
 T = TypeVar("T", Units, Statements)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rag.asked import alikeness, cut
+from rag.asked import alikeness, embed_questions
 from rag.fusion import lexical_share
 from rag.reader import Reader
 from rag.text.tokens import content_words, stem
@@ -107,7 +107,7 @@ def match_features(
     if asked.terms and candidates:
         units = reader.units((candidate.headings, candidate.text) for candidate in candidates)
         table[:, [2, 3, 4, 5, 7]] = _match(asked, units, reader.words)
-        vector = rounded(reader.embed([cut(question)]))[0]
+        vector = rounded(embed_questions([question], reader.embed))[0]
         table[:, 6] = alikeness(vector, [one.questions for one in units])
     return table
 

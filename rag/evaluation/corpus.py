@@ -13,10 +13,12 @@ from rag.embedders.base import Embedder
 from rag.evaluation.dataset import Dataset, Entry
 from rag.generations import embedder_of, ensure_active
 from rag.indexing import write_vectors
+from rag.loaders import LoadError
 from rag.models import Chunk, Document, DocumentVersion
 from rag.models.documents import TITLE_MAX_CHARS
-from rag.outbox import record_change
-from rag.services.folders import find_files, index_file
+from rag.outbox import record_changes
+from rag.services.folders import find_files
+from rag.services.populate import index_files
 from rag.text.normal import normalise
 
 ENTRIES_AT_ONCE = 200
@@ -34,8 +36,9 @@ def fill(dataset: Dataset) -> dict[UUID, str]:
 
 
 def _fill_from_folder(folder: Path) -> dict[UUID, str]:
-    for file in find_files([folder]):
-        index_file(file)
+    for file in index_files(find_files([folder])):
+        if file.outcome == "failed":
+            raise LoadError("not_indexed", f"{file.source}: {file.reason}")
     return dict(Document.objects.values_list("pk", "source"))
 
 
@@ -45,9 +48,7 @@ def _fill_part(entries: Sequence[Entry], embedder: Embedder) -> dict[UUID, str]:
     documents = [version.document for version in versions]
     Document.objects.bulk_create(documents)
     DocumentVersion.objects.bulk_create(versions)
-    chunks = [chunk for version in versions for chunk in build_chunks(version)]
-    for chunk in chunks:
-        chunk.live = True
+    chunks = [chunk for version in versions for chunk in build_chunks(version, live=True)]
     Chunk.objects.bulk_create(chunks)
     texts = [embedding_text(chunk.heading_path, chunk.text) for chunk in chunks]
     vectors = loop.run(embedder.embed(texts))
@@ -56,8 +57,7 @@ def _fill_part(entries: Sequence[Entry], embedder: Embedder) -> dict[UUID, str]:
         version.document.current_version = version
         version.document.status = Document.READY
     Document.objects.bulk_update(documents, ["current_version", "status"])
-    for document in documents:
-        record_change(document.pk)
+    record_changes([document.pk for document in documents])
     return {version.document_id: entry.id for version, entry in zip(versions, entries, strict=True)}
 
 

@@ -71,7 +71,7 @@ class Runner:
             standalone = await in_thread(mended, standalone, filters)
         legs = await search_legs(standalone, filters, state, limit=settings.RAG["CANDIDATES"])
         ranked = list(await in_thread(rank_passages, standalone, legs, filters))
-        sure, found = _trust(ranked, legs, state)
+        sure, found = _trust(query.text, ranked, legs, state)
         absent: tuple[float | None, Evidence | None] = (None, None)
         if with_absent and query.gains:
             absent = await self._ask_without(query, standalone, filters, state)
@@ -98,7 +98,7 @@ class Runner:
         legs.lexical = replace(legs.lexical, scores=self._without(legs.lexical.scores, gone))
         fuse_legs(legs)
         ranked = list(await in_thread(rank_passages, standalone, legs, filters))
-        return _trust(ranked, legs, state)
+        return _trust(query.text, ranked, legs, state)
 
     def _without(self, scores: Mapping[int, float], gone: Collection[str]) -> dict[int, float]:
         return {
@@ -131,6 +131,8 @@ def _best_first(scores: Mapping[int, float]) -> list[int]:
     return sorted(scores, key=lambda key: (-scores[key], key))
 
 
-def _trust(ranked: Sequence[Passage], legs: Legs, state: IndexState) -> tuple[float, Evidence]:
+def _trust(
+    question: str, ranked: Sequence[Passage], legs: Legs, state: IndexState
+) -> tuple[float, Evidence]:
     chosen = choose(ranked, settings.RAG["TOP_K"])
-    return judge(chosen, legs, calibration_of(state))[0], evidence(chosen, legs)
+    return judge(question, chosen, legs, calibration_of(state))[0], evidence(chosen, legs)

@@ -9,11 +9,11 @@ from rag.reader import get_reader
 from rag.text.questions import own_heading
 from rag.types import DECLINED, Finished, GeneratorEvent, Prompt, Reference, TextDelta
 
-MAX_SENTENCES = 2
+MAX_SENTENCES = 3
 
 
 class ExtractiveGenerator(Generator):
-    """Quotes one or two sentences and says where they stand; declines without passages."""
+    """Quotes one to three sentences and says where they stand; declines without passages."""
 
     name = "extractive"
 

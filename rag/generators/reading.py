@@ -1,12 +1,12 @@
 """Reading a stream of chat-completion chunks: text, references, usage, and why it stopped."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import orjson
 
-from rag.errors import ProviderMalformed, ProviderUnavailable
+from rag.errors import ProviderError, ProviderMalformed, ProviderUnavailable
 from rag.types import GeneratorEvent, Reference, Span, TextDelta, Usage
 
 Reason = Literal["stop", "length", "declined"]
@@ -24,10 +24,12 @@ class CompletionReader:
     """Turns the lines of one stream into events; afterwards holds `reason`, `usage`, `model`.
 
     Mistral may send content as a list of parts, reference parts among them: each names the
-    passages that the text just before it rests on.
+    passages that the text just before it rests on. While `followed()` is false, text that came in
+    one read is one event: each costs what a reader would have of it.
     """
 
-    def __init__(self, *, passages: int) -> None:
+    def __init__(self, *, passages: int, followed: Callable[[], bool] = lambda: True) -> None:
+        self._followed = followed
         self.reason: Reason | None = None
         self.usage: Usage | None = None
         self.model = ""
@@ -41,6 +43,10 @@ class CompletionReader:
         Raises ProviderUnavailable for an error object, ProviderMalformed for anything else
         that is not a chunk, after the events before it.
         """
+        events = self._read(lines)
+        return events if self._followed() else _gathered(events)
+
+    def _read(self, lines: Iterable[bytes]) -> Iterator[GeneratorEvent]:
         for line in lines:
             if line.startswith(b"data:"):
                 yield from self._read_data(line[5:].strip())
@@ -108,3 +114,23 @@ class CompletionReader:
         start = max([self._referenced_to, *starts])
         start += len(text[start:]) - len(text[start:].lstrip())
         return start, max(start, len(text))
+
+
+def _gathered(events: Iterator[GeneratorEvent]) -> Iterator[GeneratorEvent]:
+    """`events`, text that follows text as one."""
+    text = ""
+    try:
+        for event in events:
+            if isinstance(event, TextDelta):
+                text += event.text
+                continue
+            if text:
+                yield TextDelta(text=text)
+                text = ""
+            yield event
+    except ProviderError:
+        if text:
+            yield TextDelta(text=text)
+        raise
+    if text:
+        yield TextDelta(text=text)

@@ -58,7 +58,7 @@ async def _retrieve(question: Question, standalone: StandaloneQuestion) -> Retri
             )
         await in_thread(_rank, search, legs)
     passages = choose(search.ranked, question.top_k or settings.RAG["TOP_K"])
-    sure, mode = judge(passages, legs, calibration_of(search.state))
+    sure, mode = judge(question.text, passages, legs, calibration_of(search.state))
     return Retrieved(
         standalone_question=search.standalone.text,
         leans_on=_leans_on(search.standalone, standalone),

@@ -8,10 +8,14 @@ from django.conf import settings
 from rag.fusion import Calibration, confidence
 from rag.retrieval.legs import Legs
 from rag.selectors.index import IndexState
+from rag.text.names import names_elsewhere
 from rag.types import Mode, Passage
 
 # What a question's best cosine usually is, where the vector leg is down.
 USUAL_COSINE = 0.45
+# What is left of the confidence in an answer about a program that no passage speaks of, in shares
+# of the threshold: so it is declined, whatever it was.
+ELSEWHERE_SHARE = 0.97
 
 
 def calibration_of(state: IndexState) -> Calibration:
@@ -27,14 +31,20 @@ def calibration_of(state: IndexState) -> Calibration:
     return replace(calibration, **thresholds)
 
 
-def judge(passages: Sequence[Passage], legs: Legs, calibration: Calibration) -> tuple[float, Mode]:
-    """How sure it is that the passages hold the answer, 0 to 1, and what that allows."""
+def judge(
+    question: str, passages: Sequence[Passage], legs: Legs, calibration: Calibration
+) -> tuple[float, Mode]:
+    """How sure it is that the passages hold the answer to `question`, 0 to 1, and what that
+    allows.
+    """
     if not passages:
         return 0.0, "general"
     found = evidence(passages, legs)
     sure = confidence(
         found.cosine, found.bm25, found.idf_sum, match=found.match, calibration=calibration
     )
+    if names_elsewhere(question, (f"{one.heading_path} {one.text}" for one in passages)):
+        sure *= min(1.0, ELSEWHERE_SHARE * calibration.decline_below)
     if sure < calibration.decline_below:
         return sure, "general"
     return sure, "uncertain" if sure < calibration.uncertain_below else "grounded"

@@ -20,6 +20,8 @@ CACHED_TERMS = 1 << 15
 
 _TOKEN_CATEGORIES = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No", "Co", "Mn", "Mc"})
 _ASCII_WORD = re.compile(r"[0-9A-Za-z]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _VOWEL_THEN_CONSONANT = re.compile(r"[aeiouy][^aeiou]")  # Porter's measure is above 0.
 _BLY = re.compile(r"bl(?:y|i|ies)$")
@@ -94,13 +96,13 @@ def char_ngrams(text: str) -> list[str]:
 
 def looks_english(text: str) -> bool:
     """Is `text` English, as far as its letters and its small words tell? Names alone are."""
-    letters = [char for char in text if char.isalpha()]
-    foreign = sum(not char.isascii() for char in letters)
-    if foreign > 0.2 * len(letters):
+    # All in C: ingestion asks it of every chunk.
+    foreign = 0 if text.isascii() else sum(map(str.isalpha, _NOT_ASCII.findall(text)))
+    if foreign and foreign > 0.2 * sum(map(str.isalpha, text)):
         return False
-    found = re.findall(r"[^\W\d_]+", text.lower())
-    english = sum(word in ENGLISH_STOP_WORDS for word in found)
-    other = sum(word in OTHER_FUNCTION_WORDS for word in found)
+    found = _LETTERS.findall(text.lower())
+    english = sum(map(ENGLISH_STOP_WORDS.__contains__, found))
+    other = sum(map(OTHER_FUNCTION_WORDS.__contains__, found))
     return english >= other + (foreign > 0 and english == 0)
 
 

@@ -5,7 +5,10 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from rag.evaluation.corpus import fill
+from rag.evaluation.dataset import Dataset
 from rag.evaluation.summary import KEYS, regressions
+from rag.loaders import LoadError
 from rag.models import Document, IndexGeneration
 from tests.factories import make_document
 
@@ -84,6 +87,15 @@ def test_calibration_is_kept_with_the_generation_that_answers(dataset):
     calibration = IndexGeneration.objects.get(state="active").calibration
     assert 0 < calibration["decline_below"] <= calibration["uncertain_below"] <= 1
     assert calibration["match_slope"] > 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_file_that_cannot_be_indexed_ends_the_filling(tmp_path):
+    (tmp_path / "whole.md").write_text("Whole words.")
+    (tmp_path / "broken.pdf").write_bytes(b"no PDF")
+
+    with pytest.raises(LoadError, match=r"broken\.pdf: The file is not a PDF"):
+        fill(Dataset(name="broken", entries=(), queries=(), folder=tmp_path))
 
 
 def test_folder_that_is_no_dataset_is_an_error(tmp_path):

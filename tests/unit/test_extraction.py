@@ -107,6 +107,11 @@ def test_question_that_a_section_answers_lifts_its_first_sentence():
         assert quotes(question, [LOGOUT, GRAIN])[0].startswith("Send `POST /api/auth/logout/`")
 
 
+def test_sentence_is_searched_for_a_verb_with_its_small_word():
+    text = "To go out, log the phone out of it. To go in, log in with the phone."
+    assert quotes("How do I log in to the phone?", [text])[0].startswith("To go in")
+
+
 def test_heading_above_a_chunk_counts_as_its_own():
     texts = ["Ask for a link. It comes by mail.", "Ask for a form. It comes by mail."]
     found = quotes("I lost my key", texts, headings=["How do I move?", "What if I lost my key?"])
@@ -119,6 +124,18 @@ def test_question_is_never_quoted_beside_an_answer():
 
 def test_question_alone_is_quoted():
     assert quotes("exit", ["Where is the exit?"]) == ["Where is the exit?"]
+
+
+def test_three_sections_that_fit_about_as_well_are_all_quoted():
+    texts = ["Ask for a form.", "Send the old card back.", "A new card is sent by mail."]
+    above = ["What if I lost my key?", "My key is lost: what do I do?", "I lost my key: who helps?"]
+    assert sorted(quotes("I lost my key: what now?", texts, headings=above)) == sorted(texts)
+
+
+def test_far_sentence_is_left_out_beside_one_that_answers_the_very_question():
+    lead = "To log out of all devices, run `logout --all`."
+    text = f"## How do I log out of all devices?\n\n{lead} The log of all devices is kept."
+    assert quotes("how do I log out of all devices?", [text]) == [lead]
 
 
 def test_second_sentence_does_not_repeat_the_first():
