@@ -52,13 +52,35 @@ def count_queries() -> dict[str, float]:
 
 
 def time_ingestion() -> dict[str, float]:
-    """Taking in the shipped documents: seconds in all, and inside the embedder."""
+    """Taking in the shipped documents: seconds in all, and inside the embedder.
+
+    A write outside a transaction is a durable commit of its own.
+    """
     from django.core.management import call_command
+    from django.db import connection
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
     from rag.embedders.base import Embedder
-    from rag.models import Chunk
+    from rag.models import Chunk, Document
 
     spent = 0.0
+    statements = commits = 0
+    # Nothing of Django's tells of commits.
+    commit = BaseDatabaseWrapper._commit  # type: ignore[attr-defined]
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal statements, commits
+        statements += 1
+        commits += not connection.in_atomic_block and not sql.startswith(
+            ("BEGIN", "SELECT", "PRAGMA")
+        )
+        return execute(sql, params, many, context)
+
+    def counted(self: BaseDatabaseWrapper) -> None:
+        nonlocal commits
+        commits += 1
+        commit(self)
+
     embed = Embedder.embed
 
     async def timed(self: Embedder, texts: Any) -> Any:
@@ -71,13 +93,19 @@ def time_ingestion() -> dict[str, float]:
 
     # The one way to see the time inside it from outside; this process does nothing else.
     Embedder.embed = timed  # type: ignore[method-assign]
+    BaseDatabaseWrapper._commit = counted  # type: ignore[attr-defined]
+    connection.ensure_connection()
     began, cpu = time.perf_counter(), time.process_time()
-    call_command("populate_documents", verbosity=0)
+    with connection.execute_wrapper(note):
+        call_command("populate_documents", verbosity=0)
     seconds = time.perf_counter() - began
+    documents = Document.objects.count()
     return {
         "seconds": seconds,
         "cpu": time.process_time() - cpu,
         "embedder": spent,
+        "statements": statements / documents,
+        "commits": commits / documents,
         "chunks": Chunk.objects.filter(live=True).count(),
     }
 

@@ -137,6 +137,8 @@ def _rest(figures: Mapping[str, Any]) -> list[str]:
         ("streams that ended whole", f"{streams['whole']}"),
         ("ingestion, s", f"{ingestion['seconds']:.2f}"),
         ("ingestion, chunks/s", f"{ingestion['chunks'] / ingestion['seconds']:.0f}"),
+        ("… statements a document", f"{ingestion['statements']:.1f}"),
+        ("… durable commits a document", f"{ingestion['commits']:.1f}"),
     ]
     for name, row in figures["insert"].items():
         found = f"{row['ms']:.2f} ({row['cpu_ms']:.2f} CPU)" if row else "not reached"
