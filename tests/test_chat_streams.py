@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection, connections
 from rest_framework.test import APIClient
 
-from chat.models import ChatMessage, ChatSession
+from chat.models import ChatMessage, ChatSession, SenderType, Status
 from chat.services.messages import begin_answer, new_answer
 from chat.services.sweeps import fail_stuck_answers
 from chat.streams.follow import follow_sync
@@ -24,6 +24,7 @@ from tests.factories import bearer, make_user
 from tests.fakes import ScriptedGenerator
 from tests.sse import check_whole, parse, text_of
 from tests.waiting import eventually
+from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -368,12 +369,23 @@ class TestFailure:
 
         assert (events[-1].name, events[-1].data["code"]) == ("message.failed", "provider_timeout")
 
-    def test_sweep_fails_an_answer_whose_worker_is_gone(self, user_api: APIClient) -> None:
-        message_id = parse(stream(user_api))[0].data["bot_message_id"]
-        reset_registry()
-        ChatMessage.objects.filter(pk=message_id).update(
-            status="streaming", content="An access ", heartbeat_at="2026-01-01T00:00:00Z"
+    def test_sweep_fails_an_answer_whose_worker_is_gone(
+        self, user: User, user_api: APIClient
+    ) -> None:
+        # Rows that no worker here has written: upkeep of its own might still be under way.
+        session = ChatSession.objects.create(user=user, next_position=2)
+        question = ChatMessage.objects.create(
+            session=session, sender_type=SenderType.USER, content="How long?", position=0
         )
+        message_id = ChatMessage.objects.create(
+            session=session,
+            sender_type=SenderType.BOT,
+            status=Status.STREAMING,
+            content="An access ",
+            position=1,
+            reply_to=question,
+            heartbeat_at="2026-01-01T00:00:00Z",
+        ).pk
 
         assert fail_stuck_answers() == 1
         assert fail_stuck_answers() == 0
