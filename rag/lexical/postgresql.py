@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection
 
 from rag.lexical.filters import visible_sql
+from rag.lexical.postings import See
 from rag.lexical.terms import Table, TermQuery, idf
 from rag.models import Chunk
 from rag.types import Filters
@@ -51,7 +52,11 @@ def table_sizes() -> dict[Table, int]:
 
 
 def search(
-    queries: Sequence[TermQuery], filters: Filters, limit: int, total: int
+    queries: Sequence[TermQuery],
+    filters: Filters,
+    limit: int,
+    total: int,
+    see: See | None = None,
 ) -> tuple[list[tuple[int, int, float]], dict[str, int]]:
     """(turn, key, BM25) of the best `limit` of each turn, and how many chunks hold each term."""
     table = queries[0].table

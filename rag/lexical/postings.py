@@ -8,7 +8,7 @@ those of bm25(), and the filter is asked of the database for the best of them.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,6 +46,8 @@ MAX_OFTEN = 0xFF
 Keys = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Hits = list[tuple[int, int, float]]
+# Of those of some keys that it knows, whether a filter allows them.
+See = Callable[[Sequence[int], Filters], dict[int, bool]]
 
 
 class _Posting(NamedTuple):
@@ -70,7 +72,7 @@ class Postings:
         self._bytes = 0
 
     def search(
-        self, queries: Sequence[TermQuery], filters: Filters, limit: int
+        self, queries: Sequence[TermQuery], filters: Filters, limit: int, see: See | None = None
     ) -> tuple[Hits, dict[str, int]]:
         """As `rag.lexical.sqlite.search`."""
         hits: Hits = []
@@ -81,7 +83,7 @@ class Postings:
                 posting = self._get(term)
                 frequencies[term] = len(posting.gaps)
                 self._add(posting, scores)
-            found = self._best_visible(scores, filters, limit)
+            found = self._best_visible(scores, filters, limit, see)
             hits += [(turn, key, score) for key, score in found]
         return hits, frequencies
 
@@ -127,18 +129,18 @@ class Postings:
         return _Posting(gaps.astype(narrow), often[known].clip(max=MAX_OFTEN).astype(np.uint8))
 
     def _best_visible(
-        self, scores: Floats, filters: Filters, limit: int
+        self, scores: Floats, filters: Filters, limit: int, see: See | None
     ) -> Iterator[tuple[int, float]]:
         """(key, score) of the best `limit` that the filters let pass, best first."""
         passed, looked, look = 0, 0, FIRST_LOOK * limit
         while passed < limit and looked < len(scores):
             best = _best(scores, look)[looked:]
-            visible = _visible(self.keys[best].tolist(), filters)
-            for slot in best.tolist():
-                key = int(self.keys[slot])
+            keys = self.keys[best].tolist()
+            visible = _visible(keys, filters, see)
+            for key, score in zip(keys, scores[best].tolist(), strict=True):
                 if passed < limit and key in visible:
                     passed += 1
-                    yield key, float(scores[slot])
+                    yield key, score
             if len(best) < look - looked:
                 return
             looked, look = look, min(look * LOOK_GROWTH, look + MAX_LOOK)
@@ -210,8 +212,14 @@ def _best(scores: Floats, count: int) -> NDArray[np.intp]:
     return found[np.argsort(-scores[found], kind="stable")][:count]
 
 
-def _visible(keys: Sequence[int], filters: Filters) -> set[int]:
-    """Those of `keys` that the filters let pass; one query."""
+def _visible(keys: Sequence[int], filters: Filters, see: See | None) -> set[int]:
+    """Those of `keys` that the filters let pass; one query about those that nobody knows here."""
+    seen = see(keys, filters) if see is not None else {}
+    visible = {key for key, is_visible in seen.items() if is_visible}
+    return visible | _ask_visible([key for key in keys if key not in seen], filters)
+
+
+def _ask_visible(keys: Sequence[int], filters: Filters) -> set[int]:
     if not keys:
         return set()
     visible, values = visible_sql(filters)

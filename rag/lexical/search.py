@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection
 
 from rag.lexical import postgresql, sqlite
+from rag.lexical.postings import See
 from rag.lexical.terms import Table, TermQuery, gram_query, idf, word_query
 from rag.text.tokens import looks_english
 from rag.types import Filters, Position
@@ -31,9 +32,11 @@ class LexicalResult:
 
 
 def search_lexical(
-    turns: Sequence[tuple[str, float]], *, filters: Filters, limit: int
+    turns: Sequence[tuple[str, float]], *, filters: Filters, limit: int, see: See | None = None
 ) -> LexicalResult:
     """The best `limit` chunks for each of `turns` (text, weight); one query, as a rule.
+
+    `see` says of chunks that it knows whether `filters` allow them, so that the database need not.
 
     Questions that do not look English are asked of the pieces of words, where there are any.
     """
@@ -44,7 +47,7 @@ def search_lexical(
     total = sizes["grams" if use_grams else "words"]
     if not queries or not total:
         return LexicalResult(scores={}, idf={}, idf_sum=0.0)
-    rows, frequencies = _database().search(queries, filters, limit, total)
+    rows, frequencies = _database().search(queries, filters, limit, total, see)
     rarity = {
         term: idf(frequencies.get(term, 0), total) for query in queries for term in query.stored
     }

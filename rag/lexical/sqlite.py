@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection
 
 from rag.lexical.filters import visible_sql
-from rag.lexical.postings import standing
+from rag.lexical.postings import See, standing
 from rag.lexical.terms import Table, TermQuery
 from rag.types import Filters
 
@@ -41,13 +41,17 @@ def table_sizes() -> dict[Table, int]:
 
 
 def search(
-    queries: Sequence[TermQuery], filters: Filters, limit: int, total: int
+    queries: Sequence[TermQuery],
+    filters: Filters,
+    limit: int,
+    total: int,
+    see: See | None = None,
 ) -> tuple[list[tuple[int, int, float]], dict[str, int]]:
     """(turn, key, BM25) of the best `limit` of each turn, and how many chunks hold each term."""
     if total >= MANY_CHUNKS and queries[0].table == "words" and filters.position is not None:
         postings = standing.at(filters.position)
         if postings is not None:
-            return postings.search(queries, filters, limit)
+            return postings.search(queries, filters, limit, see)
     table = f"rag_chunk_{queries[0].table}"
     visible, values = visible_sql(filters)
     parameters: list[Any] = []

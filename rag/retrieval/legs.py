@@ -83,12 +83,12 @@ def search_legs_here(
     turns = [(turn.text, turn.weight) for turn in standalone.turns]
     embedder = embedder_for(state)
     store = get_vector_store(embedder)
-    legs = Legs(lexical=search_lexical(turns, filters=filters, limit=limit))
+    lexical = search_lexical(turns, filters=filters, limit=limit, see=store.see_now)
+    legs = Legs(lexical=lexical)
     started = time.perf_counter()
     vector = combine(embedder.embed_now([text for text, _ in turns]), turns)
     legs.question_vector = vector
     embedded = time.perf_counter()
-    legs.question_vector = vector
     legs.vector = {hit.key: hit.score for hit in store.search_now(vector, filters, limit)}
     missing = [key for key in legs.lexical.scores if key not in legs.vector]
     if missing:

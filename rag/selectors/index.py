@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from common.database import as_json, as_uuid
+from common.database import Statement, as_json, as_uuid
 from rag.models import ChunkVector, Document, IndexChange, IndexCounter, IndexGeneration
 from rag.types import Position
 
@@ -37,18 +37,16 @@ class IndexState:
 
 
 # Every question asks this; built by the ORM it would take ten times as long.
-STATE = """
+STATE = Statement("""
     SELECT c.epoch, c.number, g.fingerprint, g.embedder, g.calibration
     FROM rag_indexcounter c LEFT JOIN rag_indexgeneration g ON g.state = %s
     WHERE c.id = %s ORDER BY g.id LIMIT 1
-"""
+""")
 
 
 def read_state() -> IndexState:
     """The state now; one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(STATE, [IndexGeneration.ACTIVE, IndexCounter.ONLY])
-        row = cursor.fetchone()
+    row = STATE.fetch_one(IndexGeneration.ACTIVE, IndexCounter.ONLY)
     if row is None:
         return IndexState(position=NOTHING, fingerprint=None, embedder={}, calibration={})
     epoch, number, fingerprint, embedder, calibration = row

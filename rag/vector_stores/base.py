@@ -18,8 +18,8 @@ class VectorStore(ABC):
 
     #: True for a store that reads the database's changes itself, before each search.
     follows_database: bool = False
-    #: Whether `search_now` and `score_now` work, and a search is over sooner than a change of
-    #: threads pays: the whole of it may then run in the caller's thread.
+    #: Whether `search_now`, `score_now` and `see_now` work, and a search is over sooner than a
+    #: change of threads pays: the whole of it may then run in the caller's thread.
     stays_here: bool = False
 
     def __init__(self, *, dimension: int, fingerprint: str) -> None:
@@ -57,6 +57,10 @@ class VectorStore(ABC):
 
     def score_now(self, vector: Vector, keys: Sequence[int]) -> dict[int, float]:
         """`score` likewise."""
+        raise NotImplementedError
+
+    def see_now(self, keys: Sequence[int], filters: Filters) -> dict[int, bool]:
+        """Of those of `keys` that are in the store, whether `filters` allow them; likewise."""
         raise NotImplementedError
 
     async def ensure_index(self, *, seconds: float) -> bool | None:

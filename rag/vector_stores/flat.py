@@ -56,7 +56,8 @@ class FlatIndex:
         self._documents = np.full(self._in_base, NOBODY, dtype=np.int32)
         self._free: list[int] = []
         self._count = 0
-        self._by_key: Slots | None = None
+        # The keys in order, and their slots.
+        self._by_key: tuple[Slots, Slots] | None = None
         self._access = AccessTable()
         self._masks: OrderedDict[Any, Mask] = OrderedDict()
 
@@ -95,16 +96,27 @@ class FlatIndex:
 
     def score(self, vector: Vector, keys: Sequence[int]) -> dict[int, float]:
         """Cosines of those of `keys` that are here."""
-        found = self._find(keys)
-        if not found:
-            return {}
-        slots = np.fromiter(found.values(), dtype=np.int64)
-        rows = np.empty((len(slots), self.dimension), dtype=np.float32)
-        own = slots >= self._in_base
-        rows[own] = self._own.rows[slots[own] - self._in_base]
-        if self._base is not None:
+        found, slots = self._find(keys)
+        if self._base is None:
+            rows = self._own.rows[slots]
+        else:
+            rows = np.empty((len(slots), self.dimension), dtype=np.float32)
+            own = slots >= self._in_base
+            rows[own] = self._own.rows[slots[own] - self._in_base]
             rows[~own] = self._base.rows[slots[~own]]
-        return dict(zip(found, (rows @ vector).tolist(), strict=True))
+        return dict(zip(found.tolist(), (rows @ vector).tolist(), strict=True))
+
+    def see(
+        self,
+        keys: Sequence[int],
+        viewer: UUID | None,
+        category: str | None,
+        documents: Collection[UUID] | None = None,
+    ) -> dict[int, bool]:
+        """Of those of `keys` that are here, whether the mask of the same arguments has them."""
+        found, slots = self._find(keys)
+        allowed = self._access.allowed(viewer, category, documents)
+        return dict(zip(found.tolist(), allowed[self._documents[slots]].tolist(), strict=True))
 
     def mask(
         self, viewer: UUID | None, category: str | None, documents: Collection[UUID] | None = None
@@ -172,7 +184,7 @@ class FlatIndex:
 
     def remove(self, keys: Sequence[int]) -> None:
         """Take the chunks `keys` out; unknown ones are no error."""
-        self._release(np.array(list(self._find(keys).values()), dtype=np.int64))
+        self._release(np.unique(self._find(keys)[1]))
 
     def remove_documents(self, documents: Collection[UUID]) -> None:
         """Take all chunks of `documents` out."""
@@ -207,22 +219,20 @@ class FlatIndex:
         self._by_key = None
         self._masks.clear()
 
-    def _find(self, keys: Sequence[int]) -> dict[int, int]:
-        """Slots of those of `keys` that are here."""
+    def _find(self, keys: Sequence[int]) -> tuple[Slots, Slots]:
+        """Those of `keys` that are here, and their slots."""
         if self._by_key is None:
             taken = np.flatnonzero(self._documents >= 0)
             # Keys grow with time, so they are nearly sorted as they lie.
-            self._by_key = taken[np.argsort(self._keys[taken], kind="stable")]
-        slots = self._by_key
-        if not len(slots):
-            return {}
-        held = self._keys[slots]
-        places = np.minimum(np.searchsorted(held, np.asarray(keys, np.int64)), len(slots) - 1)
-        return {
-            key: int(slots[place])
-            for key, place in zip(keys, places, strict=True)
-            if held[place] == key
-        }
+            slots = taken[np.argsort(self._keys[taken], kind="stable")]
+            self._by_key = self._keys[slots], slots
+        held, slots = self._by_key
+        wanted = np.asarray(keys, dtype=np.int64)
+        if not len(slots) or not len(wanted):
+            return wanted[:0], slots[:0]
+        places = np.minimum(np.searchsorted(held, wanted), len(slots) - 1)
+        known = held[places] == wanted
+        return wanted[known], slots[places[known]]
 
     def _make_mask(
         self, viewer: UUID | None, category: str | None, documents: Collection[UUID] | None

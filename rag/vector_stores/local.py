@@ -89,6 +89,14 @@ class LocalVectorStore(VectorStore):
         with self._lock.reading():
             return {} if self._index is None else self._index.score(vector, keys)
 
+    def see_now(self, keys: Sequence[int], filters: Filters) -> dict[int, bool]:
+        """Of those of `keys` that are in the index, whether `filters` allow them."""
+        documents = documents_matching(filters.metadata) if filters.metadata else None
+        viewer, category = filters.viewer.user_id, filters.category
+        return self._read(
+            lambda index: index.see(keys, viewer, category, documents), filters.position
+        )
+
     async def keys(self) -> set[int]:
         """All keys, after taking in what is new."""
         return await in_thread(self._read, lambda index: index.keys(), None)

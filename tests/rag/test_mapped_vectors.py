@@ -14,6 +14,7 @@ from tests.factories import make_document, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+UNKNOWN = 1 << 60
 TEXTS = ["You may return goods within 30 days.", "The office opens at nine.", "Ships leave daily."]
 
 
@@ -38,9 +39,14 @@ def make_store(folder: Path | None) -> LocalVectorStore:
 def search(store: LocalVectorStore, text: str = TEXTS[0], user_id=None) -> dict[int, float]:
     """Score by key."""
     vector = get_embedder().embed_now([text])[0]
-    hits = store.search_now(vector, Filters(viewer=Viewer(user_id=user_id)), 10)
+    filters = Filters(viewer=Viewer(user_id=user_id))
+    hits = store.search_now(vector, filters, 10)
     found = {hit.key: hit.score for hit in hits}
     assert store.score_now(vector, list(found)) == pytest.approx(found, abs=1e-5)
+    every = [*Chunk.objects.values_list("key", flat=True), UNKNOWN]
+    seen = store.see_now(every, filters)
+    assert {key for key, is_visible in seen.items() if is_visible} == found.keys()
+    assert UNKNOWN not in seen
     return {key: round(score, 5) for key, score in found.items()}
 
 

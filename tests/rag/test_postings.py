@@ -3,6 +3,7 @@
 import pytest
 from django.db import connection
 
+from rag.backends import get_embedder, get_vector_store
 from rag.lexical import postings as postings_module
 from rag.lexical import search_lexical, sqlite
 from rag.lexical.postings import Postings, _Standing, _sums
@@ -41,9 +42,9 @@ def documents():
     return owner
 
 
-def search(question: str, viewer: Viewer, limit: int = 50, turns: tuple = ()):
+def search(question: str, viewer: Viewer, limit: int = 50, turns: tuple = (), see=None):
     filters = Filters(viewer=viewer, position=read_position())
-    return search_lexical([(question, 1.0), *turns], filters=filters, limit=limit)
+    return search_lexical([(question, 1.0), *turns], filters=filters, limit=limit, see=see)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -78,6 +79,29 @@ def test_limit_is_filled_from_further_down(large):
     for _ in range(2):
         assert len(search("treasure", Viewer(), limit=1).scores) == 1
         assert len(search("treasure", Viewer(), limit=2).scores) == 2
+
+
+@pytest.mark.parametrize("known", [1, 2, 1000])
+def test_index_of_vectors_may_say_what_the_viewer_may_see(large, known):
+    """Whatever it does not know, the database is asked."""
+    stranger = make_user()
+    for number in range(12):
+        make_document("Treasure, treasure, treasure.", title=f"Treasure {number}", owner=stranger)
+    make_document("Somewhere in this long text about grain a treasure is named.", title="Grain")
+    make_document("Somewhere in this long text about maps a treasure is named.", title="Map")
+    store = get_vector_store(get_embedder())
+    asked = []
+
+    def see(keys, filters):
+        asked.append(len(keys))
+        return store.see_now([key for key in keys if key % known == 0], filters)
+
+    for viewer in (Viewer(), Viewer(user_id=stranger.pk)):
+        for limit in (1, 2, 50):
+            search("treasure", viewer)
+            expected = search("treasure", viewer, limit)
+            assert search("treasure", viewer, limit, see=see).scores == expected.scores
+    assert asked
 
 
 def test_change_is_seen_by_the_next_search(documents, large, standing):

@@ -17,6 +17,17 @@ def unit_vectors(count: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+def make_record(key: int, vector: np.ndarray) -> VectorRecord:
+    return VectorRecord(
+        key=key,
+        vector=vector,
+        document_id=UUID(int=key % 50),
+        owner_id=None,
+        public=True,
+        category="guide",
+    )
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("count", [1, 7, 8, 300])
 def test_both_kinds_give_the_same_rows_in_the_same_order(count, share):
@@ -35,6 +46,17 @@ def test_both_kinds_give_the_same_rows_in_the_same_order(count, share):
     assert len(found[0]) == min(5, int(visible.sum()))
 
 
+def test_slot_of_a_chunk_taken_out_twice_is_free_once():
+    index = FlatIndex(DIMENSION)
+    records = [make_record(number, vector) for number, vector in enumerate(unit_vectors(600), 1)]
+    index.put(records[:300])
+    index.remove([7, 7, 9])
+    assert len(index) == 298
+    index.put(records[300:])
+    assert index.keys() == {record.key for record in records} - {7, 9}
+    assert len(index) == 598
+
+
 def test_few_vectors_need_no_faiss():
     assert isinstance(make_block(DIMENSION, FEW_VECTORS), NumpyBlock)
     assert isinstance(make_block(DIMENSION, FEW_VECTORS + 1), FaissBlock)
@@ -43,17 +65,7 @@ def test_few_vectors_need_no_faiss():
 def test_index_that_grows_out_of_numpy_keeps_what_it_has():
     vectors = unit_vectors(FEW_VECTORS + 500)
     index = FlatIndex(DIMENSION)
-    records = [
-        VectorRecord(
-            key=number + 1,
-            vector=vector,
-            document_id=UUID(int=number % 50),
-            owner_id=None,
-            public=True,
-            category="guide",
-        )
-        for number, vector in enumerate(vectors)
-    ]
+    records = [make_record(number, vector) for number, vector in enumerate(vectors, 1)]
     index.put(records[:FEW_VECTORS])
     before = index.search(vectors[3], index.mask(None, None), 3)
     index.put(records[FEW_VECTORS:])
