@@ -5,6 +5,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from socket import socket
+from types import FrameType
 
 import uvicorn
 from django.conf import settings
@@ -15,6 +16,9 @@ LAST_REQUESTS_SECONDS = 0.5
 # Streams that the application has just ended get this long to be read to their end.
 LAST_EVENTS_SECONDS = 2.0
 BACKLOG = 2_048
+# An idle server wakes so often, and each time has uvicorn do what it does at every tenth tick.
+TICK_SECONDS = 1.0
+EVERY_TICK = 0
 
 
 def serve(*, bind: str, port: int) -> None:
@@ -50,6 +54,25 @@ class GracefulServer(uvicorn.Server):
     get a moment to arrive, what runs gets the grace to end by itself, and the application is
     told while the last streams are still open: an answer that did not end tells its client so.
     """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._signalled: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Look once a second (for the responses' Date) where uvicorn does so ten times."""
+        self._signalled, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        while not await self.on_tick(EVERY_TICK):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._signalled.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, and at once."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None and self._signalled is not None:
+            self._loop.call_soon_threadsafe(self._signalled.set)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Stop accepting, let what runs end within the grace, cut what is left."""
