@@ -1,5 +1,6 @@
 """`manage.py serve` as an operator runs it: several processes, reloads, deaths, the end."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from common import serving
 from tests.server_process import workers_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,3 +133,17 @@ def test_terminated_server_ends_with_all_its_processes(tmp_path: Path) -> None:
         served.process.terminate()
         served.process.wait(timeout=30)
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+def test_signal_ends_a_server_that_is_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "TICK_SECONDS", 3_600.0)
+
+    async def be_told_to_end() -> None:
+        server = serving.GracefulServer(serving.build_config())
+        looping = asyncio.ensure_future(server.main_loop())
+        await asyncio.sleep(0)
+        assert not looping.done()
+        server.handle_exit(signal.SIGTERM, None)
+        await asyncio.wait_for(looping, PATIENCE_SECONDS)
+
+    asyncio.run(be_told_to_end())
