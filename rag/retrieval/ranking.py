@@ -18,7 +18,7 @@ def rank_passages(
 ) -> Iterator[Passage]:
     """The best candidates as passages, best first; one query, made now.
 
-    Each passage is made when it is asked for: of thirty, a question needs three.
+    Each passage is made when it is asked for: of twenty, a question needs three.
     """
     fused = dict(legs.fused[:DEPTH])
     rows = read_rows(list(fused), filters)
