@@ -26,14 +26,19 @@ class Threads:
         self._threads: list[_Thread] = []
         self._idle: list[_Thread] = []
         self._jobs: deque[Job] = deque()
+        self._beginnings: deque[Job] = deque()
 
     @cached_property
     def size(self) -> int:
         """How many there may be: asked when the first is wanted, settings being known then."""
         return self._get_size()
 
-    def submit(self, job: Job) -> None:
-        """Have `job` done by the next thread that is free."""
+    def submit(self, job: Job, *, begins: bool = False) -> None:
+        """Have `job` done by the next thread that is free.
+
+        One that `begins` something waits for all others: what is under way ends before more of it
+        is begun. Where each beginning leads to so many more jobs and no further, it has its turn.
+        """
         with self._lock:
             if self._idle:
                 thread = self._idle.pop()
@@ -42,15 +47,16 @@ class Threads:
                 self._threads.append(thread)
                 thread.start()
             else:
-                self._jobs.append(job)
+                (self._beginnings if begins else self._jobs).append(job)
                 return
         thread.give(job)
 
     def next_job(self, thread: "_Thread") -> Job | None:
         """What `thread` does next; None once it should end. Blocks until there is something."""
         with self._lock:
-            if self._jobs:
-                return self._jobs.popleft()
+            for jobs in (self._jobs, self._beginnings):
+                if jobs:
+                    return jobs.popleft()
             if thread not in self._threads:
                 return None
             self._idle.append(thread)

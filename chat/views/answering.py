@@ -21,7 +21,7 @@ from chat.streams.registry import get_registry
 from chat.streams.sse import CONTENT_TYPE, stream_response
 from common.idempotency import REPLAYED_HEADER
 from common.json import JSONRenderer, to_json
-from common.loop import get_loop, in_thread, submit
+from common.loop import begin_in_thread, get_loop, in_thread, submit
 from common.throttling import ScopedThrottle
 
 
@@ -65,7 +65,7 @@ class AnswerView(APIView):
     async def dispatch(  # type: ignore[override]  # DRF's is not async
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        outcome = await in_thread(self._begin, request, *args, **kwargs)
+        outcome = await begin_in_thread(self._begin, request, *args, **kwargs)
         if not isinstance(outcome, Sent):
             return outcome
         response = await self.follow_up(request, outcome)

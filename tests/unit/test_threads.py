@@ -88,3 +88,17 @@ def test_idle_thread_keeps_nothing_of_its_last_job(threads: Threads) -> None:
         pass
 
     assert reference() is None
+
+
+def test_what_is_under_way_goes_before_what_begins() -> None:
+    threads = Threads(lambda: 1, "trial")
+    go_on, done = threading.Event(), []
+    threads.submit(lambda: go_on.wait(10) and None)
+
+    for name in ("first", "second"):
+        threads.submit(lambda name=name: done.append(f"begin {name}"), begins=True)
+        threads.submit(lambda name=name: done.append(f"end {name}"))
+    go_on.set()
+    threads.close()
+
+    assert done == ["end first", "end second", "begin first", "begin second"]
