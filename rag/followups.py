@@ -8,12 +8,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.text.asking import part_that_asks
 from rag.text.tokens import query_terms
 from rag.types import Usage
 
 PREVIOUS_WEIGHT = 0.25
 FIRST_WEIGHT = 0.15
 FRAGMENT_WEIGHT = 0.75  # In place of `PREVIOUS_WEIGHT`, where only that turn says what is asked.
+SAID_WEIGHT = 0.25  # What stands beside the question, which it does without.
+# All of that together is to weigh no more than this share of the question.
+SAID_SHARE = 0.3
 COMPLETE_FACTOR = 0.2  # What is left of those weights when the question stands on its own.
 COMPLETE_MIN_TERMS = 3
 MAX_TURN_CHARS = 400
@@ -58,15 +62,18 @@ class StandaloneQuestion:
 
 
 def contextualize(question: str, previous_user_turns: Sequence[str]) -> StandaloneQuestion:
-    """`question` with the user's turn before it and the first one.
+    """What `question` asks, with what it says beside, the user's turn before it and the first one.
 
     `previous_user_turns` are the user's own earlier messages, oldest first, without answers.
     """
     question = question.strip()
     earlier = [turn.strip()[:MAX_TURN_CHARS] for turn in previous_user_turns if turn.strip()]
-    complete = not earlier or looks_complete(question)
+    asked, said = part_that_asks(question)
+    complete = not earlier or looks_complete(asked)
     factor = COMPLETE_FACTOR if complete else 1.0
-    turns = [WeightedTurn(question, 1.0)]
+    turns = [WeightedTurn(asked, 1.0)]
+    if said:
+        turns.append(WeightedTurn(said[:MAX_TURN_CHARS], _weight_of(said, asked)))
     if earlier:
         weight = FRAGMENT_WEIGHT if _FRAGMENT.search(question) else PREVIOUS_WEIGHT * factor
         turns.append(WeightedTurn(earlier[-1], weight))
@@ -74,6 +81,11 @@ def contextualize(question: str, previous_user_turns: Sequence[str]) -> Standalo
         turns.append(WeightedTurn(earlier[0], FIRST_WEIGHT * factor))
     text = question if complete else f"{question} (after: {earlier[-1]})"
     return StandaloneQuestion(text, tuple(turns), complete)
+
+
+def _weight_of(said: str, asked: str) -> float:
+    share = len(query_terms(asked)) / max(1, len(query_terms(said)))
+    return min(SAID_WEIGHT, SAID_SHARE * share)
 
 
 def looks_complete(question: str) -> bool:
