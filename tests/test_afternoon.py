@@ -244,7 +244,8 @@ def test_no_answer_is_lost_in_an_afternoon(
         history = [person.answers() for person in people]
         manage(values, "run_task", "backup")
     assert [set(answers) for answers in history] == [set(person.asked) for person in people]
-    assert all(answer["content"] == ANSWER for answers in history for answer in answers.values())
+    others = [a for answers in history for a in answers.values() if a["content"] != ANSWER]
+    assert others == []
     (backup,) = (tmp_path / "backups").glob("*.gz")
     with postgresql_database(f"restored_{secrets.token_hex(4)}") as fresh:
         restored = {**values, "DATABASE_URL": fresh}

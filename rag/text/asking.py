@@ -8,16 +8,17 @@ import re
 import string
 from typing import NamedTuple
 
-from rag.text.tokens import query_terms
+from rag.text.stopwords import ENGLISH_STOP_WORDS
+from rag.text.tokens import words
 
-# A question of fewer words leans on what is said beside it, and so does one that points to it. A
-# number ("401") says as much as two words.
+# A question of fewer words leans on what is said beside it, and so does one that points there
+# before it has said as much, or with its last word. A number ("401") says as much as two words.
 MIN_TERMS = 2
 # A longer message is a text of its own.
 MAX_CHARS = 1_000
 _POINTS = re.compile(
-    r"\b(?:it|its|itself|he|him|his|she|her|hers|they|them|their|theirs|this|that|these|those|there"
-    r"|here|one|ones|again|instead|else|otherwise|then|still|both|same)\b",
+    r"(?<!\bis )\b(?:it|its|itself|he|him|his|she|her|hers|they|them|their|theirs|this|that|these"
+    r"|those|there|here|one|ones|again|instead|else|otherwise|then|still|both|same)\b",
     re.IGNORECASE,
 )
 _WH = r"(?:how|what|which|where|when|why|who|whom|whose)"
@@ -27,7 +28,9 @@ _VERB = (
 )
 _JOINT = r"(?:(?:and|but|so|or|also|now|then|please|anyway|well|ok|okay)\b[\s,]*)*"
 # Not after the initial of a name.
-_PIECE = re.compile(r"\S.*?(?:(?<=[a-z0-9]{2})\.(?=\s)|[!?…:;](?=\s)|\n|$)", re.DOTALL)
+_PIECE = re.compile(
+    r"\S.*?(?:(?<=[A-Za-z0-9]{3})\.(?=\s)|[!?…:;](?=\s)|\s[-–—]+(?=\s)|\n|$)", re.DOTALL
+)
 _AT_THE_END = string.punctuation + string.whitespace + "”’»“‘«"
 # A piece that asks from its beginning; with a verb only if it has the mark of a question.
 _ASKS = re.compile(rf"{_JOINT}(?:(?P<wh>{_WH})|{_VERB})\b", re.IGNORECASE)
@@ -42,10 +45,13 @@ _PREFACE = re.compile(
     r"|beginner|newcomer|newbie|customer|manager|student|company|team))\b",
     re.IGNORECASE,
 )
-_BREAKS_OFF = ("but", "anyway")
+_BREAKS_OFF = ("but", "anyway", "so")
+# "My manager wants to know by Friday how many …", up to where a new thought begins.
 _INDIRECT = re.compile(
-    r"\b(?:wonder|wonders|wondering|know|asks?|asked|asking|tell|explain|curious|find out"
-    rf"|figure out|understand)\b(?:\W+\w+){{0,4}}?\W+(?P<asks>(?:{_WH}|whether)\b.*)$",
+    r"\b(?:wonder|wonders|wondering|know|asks?|asked|asking|tell|told|explain|curious|find out"
+    r"|figure out|work out|learn|understand|no idea|no clue|(?:not|\w+n['’]t) (?:get|sure))\b"
+    r"(?:\W+\w+){0,4}?\W+(?P<asks>(?:how|what|which|where|why|whether)\b.*?)"
+    r"(?:,\s(?:and|but|so|because|since|as|which)\b.*)?$",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -62,27 +68,37 @@ def part_that_asks(message: str) -> Asking:
     if len(message) > MAX_CHARS:
         return Asking(message, "")
     pieces = list(_PIECE.finditer(message))
-    begins = [_begin_of(found.group()) for found in pieces]
-    asking = [place for place, begin in enumerate(begins) if begin is not None]
-    if not asking:
+    places = [
+        (one.start() + found[0], one.start() + found[1])
+        for one in pieces
+        if (found := _question_in(one.group(), marked="?" in message))
+    ]
+    if not places:
         return Asking(message, "")
-    first, last = pieces[asking[0]], pieces[asking[-1]]
-    start, end = first.start() + (begins[asking[0]] or 0), last.end()
+    start, end = places[0][0], places[-1][1]
     asked, said = message[start:end].strip(), f"{message[:start]} {message[end:]}".strip()
-    elsewhere = "?" in message and "?" not in asked
-    leans = elsewhere or not said or _POINTS.search(asked) or _size(asked) < MIN_TERMS
-    return Asking(message, "") if leans else Asking(asked, said)
+    return Asking(asked, said) if said and _stands_alone(asked) else Asking(message, "")
 
 
-def _begin_of(piece: str) -> int | None:
-    """Where in `piece` the question begins; None where there is none."""
+def _question_in(piece: str, *, marked: bool) -> tuple[int, int] | None:
+    """From where to where `piece` asks. Where a message has marks, only pieces that have one do."""
     has_mark = "?" in piece[len(piece.rstrip(_AT_THE_END)) :]
+    if marked and not has_mark:
+        return None
     if (begin := _ASKS.match(piece)) and (begin["wh"] or has_mark):
-        return 0
+        return 0, len(piece)
     found = _ASKS_LATER.search(piece) if has_mark else None
     if found is None or not _is_told_apart(piece, found["joint"]):
         found = _INDIRECT.search(piece)
-    return None if found is None else found.start("asks")
+    return None if found is None else found.span("asks")
+
+
+def _stands_alone(asked: str) -> bool:
+    pointing = [found.span() for found in _POINTS.finditer(asked)]
+    if not pointing:
+        return _size(asked) >= MIN_TERMS
+    points_last = not asked[pointing[-1][1] :].strip(_AT_THE_END)
+    return not points_last and _size(asked[: pointing[0][0]]) >= MIN_TERMS
 
 
 def _is_told_apart(piece: str, joint: str) -> bool:
@@ -90,4 +106,5 @@ def _is_told_apart(piece: str, joint: str) -> bool:
 
 
 def _size(question: str) -> int:
-    return sum(2 if any(map(str.isdigit, term)) else 1 for term in query_terms(question))
+    said = set(words(question)) - ENGLISH_STOP_WORDS
+    return sum(2 if any(map(str.isdigit, word)) else 1 for word in said)
