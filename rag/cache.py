@@ -4,7 +4,8 @@ A place in the cache is named by all that an answer rests on: the passages of th
 letter, the vector space, the version of the prompt and the generator. So an answer is found
 only by someone whose own search has just led to the very same passages, and a chunk that
 changes, is hidden or deleted leads elsewhere: what was stored for it is never found again, and
-expires. Only answers to a first question, from public documents alone, are kept.
+expires. Only answers to a first question, from public documents alone, are kept, and none to a
+message that tells more than it asks: the search looks past that, a model's answer may not.
 """
 
 import hashlib
@@ -26,6 +27,7 @@ from rag.generators.base import Generator
 from rag.prompts import PROMPT_VERSION
 from rag.resilience.perloop import PerLoop
 from rag.selectors.passages import all_public
+from rag.text.asking import part_that_asks
 from rag.types import (
     Finished,
     GeneratorEvent,
@@ -56,6 +58,8 @@ async def find_place(question: Question, retrieved: Retrieved, prompt: Prompt) -
     if not settings.RAG["CACHE_SIMILARITY"] or question.history or not prompt.passages:
         return None
     if retrieved.vector is None or not np.any(retrieved.vector):
+        return None
+    if part_that_asks(question.text.strip()).said:
         return None
     documents = {passage.document_id for passage in prompt.passages}
     if not await in_thread(all_public, documents):

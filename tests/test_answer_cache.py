@@ -107,6 +107,19 @@ def test_follow_up_is_answered_anew(mistral):
     assert not ask(history=(Turn(role="user", content="My name is Ada."),)).cached
 
 
+def test_message_that_tells_more_than_it_asks_is_answered_for_itself(mistral):
+    """A model may repeat what was told, or heed it ("in French, please")."""
+    make_document(REFUNDS, title="Refunds")
+    told = "My name is Ada: within how many days may I return goods?"
+    ask(told)
+    assert not ask(told).cached
+    assert not ask("In French, please: within how many days may I return goods?").cached
+    assert not ask().cached
+    assert not ask(told).cached
+    assert ask().cached
+    assert mistral.requests[CHAT] == 5
+
+
 def test_other_prompt_has_other_answers(mistral, monkeypatch):
     make_document(REFUNDS, title="Refunds")
     ask()

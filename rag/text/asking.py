@@ -21,7 +21,10 @@ _POINTS = re.compile(
     r"|those|there|here|one|ones|again|instead|else|otherwise|then|still|both|same)\b",
     re.IGNORECASE,
 )
-_WH = r"(?:how|what|which|where|when|why|who|whom|whose)"
+_WH = (
+    r"(?:(?:in|within|for|from|to|at|on|by|until|since|under|with|of) )?"
+    r"(?:how|what|which|where|when|why|who|whom|whose)"
+)
 _VERB = (
     r"(?:is|are|was|were|am|do|does|did|can|could|may|might|must|shall|should|will|would|has|have"
     r"|had)"

@@ -26,6 +26,7 @@ from rag.text.tokens import query_terms, words
         ("I have no clue how the signing key is replaced, and Bob is waiting.", "how the signing"),
         ("Is a gateway needed? I am asking for Jo, who has ten years of files.", "Is a gateway"),
         ("I work at the bank. Is the database encrypted by default?", "Is the database"),
+        ("My name is Ada: within how many days is a backup deleted?", "within how many"),
         ("I run PostgreSQL. Which versions are supported?", "Which versions"),
     ],
 )
