@@ -55,6 +55,11 @@ class StandaloneQuestion:
     #: What a model counted that was asked for it.
     usage: Usage | None = None
 
+    def asked_in(self, message: str) -> str:
+        """The part of `message` that asks; all of it where it was put anew (mended, by a model)."""
+        asked = self.turns[0].text
+        return asked if asked in message else message.strip()
+
     @property
     def leans_on(self) -> tuple[tuple[str, float], ...]:
         """The turns, each with its weight, without which the question says too little."""

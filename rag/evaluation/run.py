@@ -71,7 +71,7 @@ class Runner:
             standalone = await in_thread(mended, standalone, filters)
         legs = await search_legs(standalone, filters, state, limit=settings.RAG["CANDIDATES"])
         ranked = list(await in_thread(rank_passages, standalone, legs, filters))
-        sure, found = _trust(query.text, ranked, legs, state)
+        sure, found = _trust(standalone.asked_in(query.text), ranked, legs, state)
         absent: tuple[float | None, Evidence | None] = (None, None)
         if with_absent and query.gains:
             absent = await self._ask_without(query, standalone, filters, state)
@@ -98,7 +98,7 @@ class Runner:
         legs.lexical = replace(legs.lexical, scores=self._without(legs.lexical.scores, gone))
         fuse_legs(legs)
         ranked = list(await in_thread(rank_passages, standalone, legs, filters))
-        return _trust(query.text, ranked, legs, state)
+        return _trust(standalone.asked_in(query.text), ranked, legs, state)
 
     def _without(self, scores: Mapping[int, float], gone: Collection[str]) -> dict[int, float]:
         return {

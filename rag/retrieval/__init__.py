@@ -58,7 +58,7 @@ async def _retrieve(question: Question, standalone: StandaloneQuestion) -> Retri
             )
         await in_thread(_rank, search, legs)
     passages = choose(search.ranked, question.top_k or settings.RAG["TOP_K"])
-    asked = _asked(question, search.standalone)
+    asked = search.standalone.asked_in(question.text)
     sure, mode = judge(asked, passages, legs, calibration_of(search.state))
     return Retrieved(
         standalone_question=search.standalone.text,
@@ -79,15 +79,9 @@ def _leans_on(
     """What says more than the question as it was typed: the part of it that asks, it mended, and
     the turns before it.
     """
-    if mended_one is standalone and _asked(question, standalone) == question.text.strip():
+    if mended_one is standalone and standalone.asked_in(question.text) == question.text.strip():
         return standalone.leans_on
     return ((mended_one.turns[0].text, 1.0), *mended_one.leans_on)
-
-
-def _asked(question: Question, standalone: StandaloneQuestion) -> str:
-    """The part of the question that asks; all of it where a model has put it anew."""
-    asked = standalone.turns[0].text
-    return asked if asked in question.text else question.text.strip()
 
 
 def _begin(question: Question, standalone: StandaloneQuestion) -> _Search:

@@ -61,7 +61,7 @@ async def explain(question: Question, *, document: Document | None = None) -> Ex
     removed = await in_thread(_removed, ranked, filters, question.top_k or settings.RAG["TOP_K"])
     returned = [passage for passage in ranked if not removed[passage.key]]
     calibration = calibration_of(state)
-    sure, mode = judge(question.text, returned, legs, calibration)
+    sure, mode = judge(standalone.asked_in(question.text), returned, legs, calibration)
     why_not: tuple[str, ...] = ()
     if document is not None:
         turns = [(turn.text, turn.weight) for turn in standalone.turns]

@@ -35,6 +35,17 @@ def test_candidate_has_both_scores_and_its_ranks(staff_api):
     assert candidate["removed_by"] == ""
 
 
+@pytest.mark.parametrize("query", ["My iPhone is new: how do I return goods?", "return goods"])
+def test_confidence_is_that_of_the_search_for_an_answer(staff_api, query):
+    """A name that only the preface holds is no reason to decline, here as there."""
+    make_document(REFUNDS, title="Refunds")
+
+    explained = explain(staff_api, query=query)
+    answer = staff_api.post("/api/chat/messages/", {"content": query}).json()["bot_message"]
+
+    assert explained["confidence"] == pytest.approx(answer["metadata"]["confidence"], abs=1e-3)
+
+
 def test_filter_that_took_a_candidate_out_is_named(staff_api):
     make_document(REFUNDS, title="Refunds", category="faq", metadata={"team": "a"})
     make_document(REFUNDS + " Always.", title="Returns", category="policy", metadata={"team": "b"})
